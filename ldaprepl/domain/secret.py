@@ -1,7 +1,8 @@
 """A password that cannot be printed by accident.
 
 `repr`, `str` and every form of string formatting show stars; the ways to the text are `reveal()` and `reveal_bytes()`,
-easy to find by searching for them. A Secret does not pickle, so it cannot leave through a state file or a worker process.
+easy to find by searching for them. A Secret does not pickle, so it cannot leave through a state file or another
+process.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ def test_it_has_no_dict_to_dump_and_cannot_be_changed() -> None:
     secret = Secret("geheim")
     assert not hasattr(secret, "__dict__")
     with pytest.raises(AttributeError):
-        secret._text = "other"  # type: ignore[misc]  # the point of the test
+        secret._text = "other"
     with pytest.raises(AttributeError):
         del secret._text
 
