@@ -1,8 +1,8 @@
 """The configuration of a private slapd as a value, and its slapd.conf text.
 
 Small defaults that suit a test or a demonstration (one mdb database, the usual schema, no size limit), open ends for
-the rest: any global line, any database line, any number of databases. What differs between installations (modules, schema
-files) is asked of `slapdinstall`. slapd.conf(5), slapd-mdb(5).
+the rest: any global line, any database line, any number of databases. What differs between installations (modules,
+schema files) is asked of `slapdinstall`. slapd.conf(5), slapd-mdb(5).
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """The process between us and a private slapd: it outlives us just long enough to end slapd.
 
 Run as a script with the folder and slapd's command line as arguments. It starts slapd as its own child and tells the
-pid on standard output. A byte on standard input is a signal number for slapd, answered by a line once it took effect. The
-end of standard input means that the parent is gone, in whatever way, SIGKILL included: slapd is killed and the folder
-removed. Being slapd's parent, it never signals a pid that belongs to somebody else by now. (PR_SET_PDEATHSIG would not
-do: it is Linux only, and it fires when the *thread* that started the process ends.) Only light modules of the standard
-library: it must start fast.
+pid on standard output. A byte on standard input is a signal number for slapd, answered by a line once it took effect.
+The end of standard input means that the parent is gone, in whatever way, SIGKILL included: slapd is killed and the
+folder removed. Being slapd's parent, it never signals a pid that belongs to somebody else by now. (PR_SET_PDEATHSIG
+would not do: it is Linux only, and it fires when the *thread* that started the process ends.) Only light modules of the
+standard library: it must start fast.
 """
 
 from __future__ import annotations

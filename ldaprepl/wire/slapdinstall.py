@@ -1,8 +1,8 @@
 """Where this machine keeps OpenLDAP's server: the program, its modules, its schema.
 
 Distributions disagree on all three, the program is seldom in an ordinary user's PATH, and a server built without
-modules needs no module folder at all. `$LDAPREPL_SLAPD` names another program; its own prefix is then searched first. What is
-missing is said with the package that holds it.
+modules needs no module folder at all. `$LDAPREPL_SLAPD` names another program; its own prefix is then searched first.
+What is missing is said with the package that holds it.
 """
 
 from __future__ import annotations

@@ -129,8 +129,9 @@ class Slapd:
         """Load LDIF by slapadd into the database of `suffix` (default: the main one).
 
         `source` is a file's path, or the LDIF text in pieces of any size. `write_csn` stores contextCSN (-w),
-        `server_id` is the one in stamps that slapadd makes (-S), `quick` leaves checks and flushes out (-q). Raises LdapreplError
-        with slapadd's words, UsageError while the server runs (slapadd -q and slapd do not agree on the mdb mode).
+        `server_id` is the one in stamps that slapadd makes (-S), `quick` leaves checks and flushes out (-q). Raises
+        LdapreplError with slapadd's words, UsageError while the server runs (slapadd -q and slapd do not agree on the
+        mdb mode).
         """
         self._must_be_stopped("load")
         arguments = ["-b", suffix or self.conf.database.suffix]
