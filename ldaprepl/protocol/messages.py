@@ -1,0 +1,152 @@
+"""Decoding of single LDAPMessages (RFC 4511, section 4): results, entries, references, controls.
+
+Pure functions from a whole frame to frozen values. Every field is named in the error that it causes; nothing is
+guessed. Diagnostic text is decoded for display, with a replacement character for what is not UTF-8; DNs and values
+stay bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ldaprepl.errors import ProtocolViolation
+from ldaprepl.protocol import ber
+
+_CONTROLS, _REFERRAL, _RESPONSE_NAME, _RESPONSE_VALUE = 0xA0, 0xA3, 0x8A, 0x8B
+_INTERMEDIATE_NAME, _INTERMEDIATE_VALUE = 0x80, 0x81
+NOTICE_OF_DISCONNECTION = "1.3.6.1.4.1.1466.20036"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One LDAPMessage: `op` is the tag of the protocol operation, `body` its content; `controls` maps OID to value
+    (None: no value).
+    """
+
+    id: int
+    op: int
+    body: bytes
+    controls: Mapping[str, bytes | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """LDAPResult (RFC 4511, section 4.1.9) with the controls of its message; `name` is the OID of an extended
+    response.
+    """
+
+    code: int
+    matched: str = ""
+    text: str = ""
+    referrals: tuple[str, ...] = ()
+    controls: Mapping[str, bytes | None] = field(default_factory=dict)
+    name: str = ""
+
+
+def decode_message(frame: bytes) -> Message:
+    """Decode the envelope of one whole frame. Raises `ProtocolViolation`."""
+    start, end = ber.expect(ber.SEQUENCE, frame, 0, len(frame), "LDAPMessage")
+    if end != len(frame):
+        raise ProtocolViolation(f"{len(frame) - end} bytes follow the LDAPMessage")
+    message_id, pos = ber.read_integer(frame, start, end, "messageID")
+    op, body, stop = ber.header(frame, pos, end, "protocolOp")
+    controls = _controls(frame, stop, end) if stop < end else {}
+    return Message(message_id, op, frame[body:stop], controls)
+
+
+def decode_entry(frame: bytes) -> tuple[bytes, list[tuple[bytes, bytes]]]:
+    """DN and attributes `(description, encoded SET OF values)` of a search result entry (RFC 4511, section 4.5.2).
+
+    The values stay encoded: two attributes with the same bytes are equal, and only the others need `decode_values`.
+    Raises `ProtocolViolation`.
+    """
+    start, end = ber.expect(ber.SEQUENCE, frame, 0, len(frame), "LDAPMessage")
+    _, pos = ber.read_integer(frame, start, end, "messageID")
+    start, end = ber.expect(0x64, frame, pos, end, "SearchResultEntry")
+    dn, pos = ber.read_octets(frame, start, end, "objectName")
+    pos, stop = ber.expect(ber.SEQUENCE, frame, pos, end, "attributes")
+    if stop != end:
+        raise ProtocolViolation("bytes follow the attributes of an entry")
+    attributes = []
+    while pos < stop:
+        at, last = ber.expect(ber.SEQUENCE, frame, pos, stop, "attribute")
+        name, at = ber.read_octets(frame, at, last, "attribute description")
+        first, after = ber.expect(ber.SET, frame, at, last, "attribute values")
+        if after != last:
+            raise ProtocolViolation("bytes follow the values of an attribute")
+        attributes.append((name, frame[first:after]))
+        pos = last
+    return dn, attributes
+
+
+def decode_values(encoded: bytes) -> tuple[bytes, ...]:
+    """The values of one attribute from the content of their SET OF. Raises `ProtocolViolation`."""
+    values = []
+    pos, end = 0, len(encoded)
+    while pos < end:
+        value, pos = ber.read_octets(encoded, pos, end, "attribute value")
+        values.append(value)
+    return tuple(values)
+
+
+def decode_result(message: Message) -> Result:
+    """The LDAPResult in a SearchResultDone, BindResponse or ExtendedResponse. Raises `ProtocolViolation`."""
+    body, end = message.body, len(message.body)
+    code, pos = ber.read_integer(body, 0, end, "resultCode", ber.ENUMERATED)
+    matched, pos = ber.read_octets(body, pos, end, "matchedDN")
+    text, pos = ber.read_octets(body, pos, end, "diagnosticMessage")
+    referrals: tuple[str, ...] = ()
+    name = ""
+    while pos < end:
+        tag, start, stop = ber.header(body, pos, end, "LDAPResult")
+        if tag == _REFERRAL:
+            referrals = tuple(value.decode(errors="replace") for value in decode_values(body[start:stop]))
+        elif tag == _RESPONSE_NAME and message.op == 0x78:
+            name = body[start:stop].decode(errors="replace")
+        pos = stop
+    return Result(
+        code, matched.decode(errors="replace"), text.decode(errors="replace"), referrals, message.controls, name
+    )
+
+
+def decode_reference(message: Message) -> tuple[str, ...]:
+    """The URIs of a SearchResultReference (RFC 4511, section 4.5.3). Raises `ProtocolViolation`."""
+    return tuple(value.decode(errors="replace") for value in decode_values(message.body))
+
+
+def decode_intermediate(message: Message) -> tuple[str, bytes]:
+    """Name (OID, may be empty) and value of an IntermediateResponse (RFC 4511, section 4.13). Raises
+    `ProtocolViolation`.
+    """
+    name, value, pos, end = "", b"", 0, len(message.body)
+    while pos < end:
+        tag, start, stop = ber.header(message.body, pos, end, "IntermediateResponse")
+        if tag == _INTERMEDIATE_NAME:
+            name = message.body[start:stop].decode(errors="replace")
+        elif tag == _INTERMEDIATE_VALUE:
+            value = message.body[start:stop]
+        pos = stop
+    return name, value
+
+
+def _controls(frame: bytes, pos: int, end: int) -> dict[str, bytes | None]:
+    """Controls (RFC 4511, section 4.1.11), decoded by tag, because criticality and value may each be absent."""
+    pos, stop = ber.expect(_CONTROLS, frame, pos, end, "controls")
+    if stop != end:
+        raise ProtocolViolation("bytes follow the controls of a message")
+    controls: dict[str, bytes | None] = {}
+    while pos < stop:
+        at, last = ber.expect(ber.SEQUENCE, frame, pos, stop, "control")
+        oid, at = ber.read_octets(frame, at, last, "controlType")
+        value: bytes | None = None
+        while at < last:
+            tag, start, after = ber.header(frame, at, last, "control")
+            if tag == ber.OCTET_STRING:
+                value = frame[start:after]
+            elif tag != ber.BOOLEAN:
+                raise ProtocolViolation(f"a control holds an element with tag 0x{tag:02x}")
+            at = after
+        controls[oid.decode(errors="replace")] = value
+        pos = last
+    return controls

@@ -1,0 +1,91 @@
+"""LDAP requests as bytes (RFC 4511, section 4): search, abandon, unbind, and the controls that go with them.
+
+A bulk read and its partner on the other server are sent with the same message ID, so that equal entries arrive as
+equal frames.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ldaprepl.protocol.ber import ENUMERATED, INTEGER, SEQUENCE, boolean, integer, octets, tlv
+from ldaprepl.protocol.filters import encode_filter
+
+MANAGE_DSA_IT = "2.16.840.1.113730.3.4.2"  # RFC 3296: referral objects are entries like others
+SUBENTRIES = "1.3.6.1.4.1.4203.1.10.1"  # RFC 3672
+SYNC_REQUEST = "1.3.6.1.4.1.4203.1.9.1.1"  # RFC 4533
+SYNC_DONE = "1.3.6.1.4.1.4203.1.9.1.3"
+_SCOPES = {"base": 0, "one": 1, "sub": 2, "subord": 3}
+_SEARCH, _ABANDON, _UNBIND, _CONTROLS = 0x63, 0x50, 0x42, 0xA0
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """A request control (RFC 4511, section 4.1.11)."""
+
+    oid: str
+    critical: bool = False
+    value: bytes | None = None
+
+    def encoded(self) -> bytes:
+        parts = [octets(self.oid)]
+        parts += [boolean(True)] if self.critical else []
+        parts += [octets(self.value)] if self.value is not None else []
+        return tlv(SEQUENCE, *parts)
+
+
+@dataclass(frozen=True, slots=True)
+class SearchRequest:
+    """A search (RFC 4511, section 4.5.1): no limits asked for, aliases never dereferenced (RFC 4533 forbids more, and
+    a copy wants the alias).
+    """
+
+    base: str
+    scope: str = "base"
+    filter: str = "(objectClass=*)"
+    attributes: tuple[str, ...] = ("*", "+")
+    controls: tuple[Control, ...] = ()
+
+    def encoded(self, message_id: int) -> bytes:
+        """The whole LDAPMessage. Raises `UsageError` for a filter that is not RFC 4515."""
+        operation = tlv(
+            _SEARCH,
+            octets(self.base),
+            integer(_SCOPES[self.scope], ENUMERATED),
+            integer(0, ENUMERATED),
+            integer(0, INTEGER),
+            integer(0, INTEGER),
+            boolean(False),
+            encode_filter(self.filter),
+            tlv(SEQUENCE, *(octets(name) for name in self.attributes)),
+        )
+        return _message(message_id, operation, self.controls)
+
+
+def manage_dsa_it() -> Control:
+    """ManageDsaIT, not critical: servers without referral objects need not know it."""
+    return Control(MANAGE_DSA_IT)
+
+
+def sync_request(cookie: bytes | None = None, *, critical: bool) -> Control:
+    """Sync Request, mode refreshOnly (RFC 4533, section 2.2)."""
+    parts = [integer(1, ENUMERATED)] + ([octets(cookie)] if cookie else [])
+    return Control(SYNC_REQUEST, critical, tlv(SEQUENCE, *parts))
+
+
+def abandon(message_id: int, target: int) -> bytes:
+    """Abandon the operation `target` (RFC 4511, section 4.11)."""
+    return _message(message_id, integer(target, _ABANDON))
+
+
+def unbind(message_id: int) -> bytes:
+    """Say goodbye (RFC 4511, section 4.3)."""
+    return _message(message_id, tlv(_UNBIND))
+
+
+def _message(message_id: int, operation: bytes, controls: Sequence[Control] = ()) -> bytes:
+    parts = [integer(message_id), operation]
+    if controls:
+        parts.append(tlv(_CONTROLS, *(control.encoded() for control in controls)))
+    return tlv(SEQUENCE, *parts)
