@@ -42,12 +42,14 @@ class Batch:
 class FrameReader:
     """Cuts the answer of one operation (`message_id`) into messages.
 
+    With `any_id` the messages of every operation come, all of them decoded.
     Message ID 0 (unsolicited notification, RFC 4511 section 4.4) is passed on too. Entries of another ID end in
     `ProtocolViolation`.
     """
 
-    def __init__(self, message_id: int, limit: int = MAX_MESSAGE) -> None:
-        self._id = ber.integer(message_id)
+    def __init__(self, message_id: int, limit: int = MAX_MESSAGE, *, any_id: bool = False) -> None:
+        self._id = b"" if any_id else ber.integer(message_id)
+        self._any_id = any_id
         self._limit = limit
         self._parts: list[bytes] = []
         self._have = self._need = 0
@@ -128,6 +130,6 @@ class FrameReader:
 
     def _other(self, frame: bytes) -> Message:
         message = decode_message(frame)
-        if message.id not in (0, self.message_id):
+        if not self._any_id and message.id not in (0, self.message_id):
             raise ProtocolViolation(f"the server answered message {message.id}, which was never asked")
         return message

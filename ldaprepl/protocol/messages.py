@@ -64,6 +64,11 @@ def decode_entry(frame: bytes) -> tuple[bytes, list[tuple[bytes, bytes]]]:
     start, end = ber.expect(ber.SEQUENCE, frame, 0, len(frame), "LDAPMessage")
     _, pos = ber.read_integer(frame, start, end, "messageID")
     start, end = ber.expect(0x64, frame, pos, end, "SearchResultEntry")
+    return decode_entry_body(frame, start, end)
+
+
+def decode_entry_body(frame: bytes, start: int, end: int) -> tuple[bytes, list[tuple[bytes, bytes]]]:
+    """The same from the content of a SearchResultEntry that lies in `frame[start:end]`."""
     dn, pos = ber.read_octets(frame, start, end, "objectName")
     pos, stop = ber.expect(ber.SEQUENCE, frame, pos, end, "attributes")
     if stop != end:

@@ -1,0 +1,236 @@
+"""A bound LDAP connection that is read as frames.
+
+ldap3 opens the connection, secures it and binds; then its socket is taken over, because nothing in Python that decodes
+every value keeps up with a server. Two ways to read: `search` for small answers, decoded; `start` and `receive` for a
+bulk read, handed on undecoded. A lost connection, silence and rubbish are exceptions that name the server; a result
+code is an answer. Only this file and `opening` touch sockets.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+
+from ldaprepl.domain.entry import Entry
+from ldaprepl.errors import IncompleteRead, LdapreplError, ProtocolViolation, ServerUnavailable
+from ldaprepl.protocol.frames import Batch, FrameReader, Op
+from ldaprepl.protocol.messages import (
+    NOTICE_OF_DISCONNECTION,
+    Message,
+    Result,
+    decode_entry,
+    decode_entry_body,
+    decode_intermediate,
+    decode_reference,
+    decode_result,
+    decode_values,
+)
+from ldaprepl.protocol.requests import Control, SearchRequest, manage_dsa_it, unbind
+from ldaprepl.protocol.results import NO_SUCH_OBJECT, SUCCESS
+from ldaprepl.wire.endpoint import Endpoint
+from ldaprepl.wire.opening import open_socket
+
+BULK_ID = 100  # the message ID of every bulk read, the same on every server, so that equal entries are equal frames
+_FIRST_ID, _LAST_ID = 1000, 1 << 30
+_CHUNK = 256 * 1024  # bytes asked of the socket at once
+_WINDOW = 100  # requests outstanding in `fetch`; slapd closes the connection past 1,000 (conn_max_pending_auth)
+
+
+@dataclass(frozen=True, slots=True)
+class SearchAnswer:
+    """A small answer, whole: also when `result.code` is not success."""
+
+    entries: list[Entry]
+    result: Result
+    references: list[tuple[str, ...]] = field(default_factory=list)
+    intermediates: list[tuple[str, bytes]] = field(default_factory=list)
+
+    @property
+    def controls(self) -> Mapping[str, bytes | None]:
+        """Controls of the final result."""
+        return self.result.controls
+
+
+def open_stream(endpoint: Endpoint) -> Stream:
+    """Connect, secure and bind. Raises `UsageError` for what is unsafe, `ServerUnavailable` for what does not work."""
+    return Stream(endpoint, open_socket(endpoint.checked()))
+
+
+class Stream:
+    """One bound connection. Not for several threads."""
+
+    def __init__(self, endpoint: Endpoint, connected: socket.socket) -> None:
+        self.endpoint = endpoint
+        self.uri = endpoint.uri
+        self._socket = connected
+        self._socket.settimeout(endpoint.timeout)
+        self._next_id = _FIRST_ID
+        self._reader = FrameReader(0)
+        self.received = 0  # bytes of the current bulk read
+
+    # -- small answers ---------------------------------------------------------------------------------------------
+
+    def search(
+        self,
+        base: str,
+        scope: str = "base",
+        filter: str = "(objectClass=*)",
+        attributes: Sequence[str] = (),
+        controls: Sequence[Control] = (),
+    ) -> SearchAnswer:
+        """Search and wait for the end. Raises `ServerUnavailable`, `IncompleteRead` or `ProtocolViolation`."""
+        request = SearchRequest(base, scope, filter, tuple(attributes), tuple(controls))
+        message_id = self._take_id()
+        self._send(request.encoded(message_id))
+        reader = FrameReader(message_id)
+        answer = SearchAnswer([], Result(-1))
+        while True:
+            batch = self._feed(reader)
+            answer.entries.extend(entry_from_frame(frame) for _, frame in batch.entries)
+            for message in batch.messages:
+                if message.op == Op.SEARCH_DONE:
+                    return SearchAnswer(answer.entries, decode_result(message), answer.references, answer.intermediates)
+                if message.op == Op.SEARCH_ENTRY:
+                    raise ProtocolViolation(f"{self.uri}: an entry of another operation arrived")
+                if message.op == Op.SEARCH_REFERENCE:
+                    answer.references.append(decode_reference(message))
+                elif message.op == Op.INTERMEDIATE:
+                    answer.intermediates.append(decode_intermediate(message))
+
+    def fetch(
+        self, dns: Sequence[str], filter: str, attributes: Sequence[str], controls: Sequence[Control] | None = None
+    ) -> Iterator[Entry | Result | None]:
+        """Read single entries by DN, many requests at a time, answers in the order of `dns`.
+
+        None: there is no such entry (or the filter leaves it out); a `Result`: the server refused with another code.
+        """
+        asked = tuple(controls) if controls is not None else (manage_dsa_it(),)
+        for first in range(0, len(dns), _WINDOW):
+            window = dns[first : first + _WINDOW]
+            requests = {}
+            out = []
+            for dn in window:
+                message_id = self._take_id()
+                requests[message_id] = dn
+                out.append(SearchRequest(dn, "base", filter, tuple(attributes), asked).encoded(message_id))
+            self._send(b"".join(out))
+            answers = self._gather(set(requests))
+            for message_id in requests:
+                yield answers[message_id]
+
+    def _gather(self, wanted: set[int]) -> dict[int, Entry | Result | None]:
+        """Answers of several base searches, which may come in any order (RFC 4511, section 3.1)."""
+        reader = FrameReader(0, any_id=True)
+        found: dict[int, Entry] = {}
+        done: dict[int, Entry | Result | None] = {}
+        while len(done) < len(wanted):
+            for message in self._feed(reader).messages:
+                if message.id not in wanted:
+                    raise ProtocolViolation(f"{self.uri}: message {message.id} was never asked for")
+                if message.op == Op.SEARCH_ENTRY:
+                    found[message.id] = entry_from_body(message.body)
+                elif message.op == Op.SEARCH_DONE:
+                    result = decode_result(message)
+                    refused = result.code not in (SUCCESS, NO_SUCH_OBJECT)
+                    done[message.id] = result if refused else found.get(message.id)
+        return done
+
+    # -- bulk ------------------------------------------------------------------------------------------------------
+
+    def start(self, request: SearchRequest) -> None:
+        """Send the one bulk read; `receive` gives its answer."""
+        self._reader = FrameReader(BULK_ID)
+        self.received = 0
+        self._send(request.encoded(BULK_ID))
+
+    def receive(self) -> Batch:
+        """What the socket holds now (waits when there is nothing). Raises as `search` does."""
+        return self._feed(self._reader)
+
+    def fileno(self) -> int:
+        """For `select`."""
+        return self._socket.fileno()
+
+    # -- the wire --------------------------------------------------------------------------------------------------
+
+    def _take_id(self) -> int:
+        self._next_id = self._next_id + 1 if self._next_id < _LAST_ID else _FIRST_ID
+        return self._next_id
+
+    def _send(self, data: bytes) -> None:
+        try:
+            self._socket.sendall(data)
+        except OSError as error:
+            raise ServerUnavailable(f"{self.uri}: the connection was lost while asking ({_reason(error)})") from error
+
+    def _feed(self, reader: FrameReader) -> Batch:
+        try:
+            data = self._socket.recv(_CHUNK)
+            # Decrypted bytes wait inside the TLS object, where `select` does not see them.
+            while isinstance(self._socket, ssl.SSLSocket) and (more := self._socket.pending()):
+                data += self._socket.recv(more)
+        except TimeoutError as error:
+            seconds = f"{self.endpoint.timeout:g}"
+            raise IncompleteRead(
+                f"{self.uri} sent nothing for {seconds} s", "Raise --timeout if the server is only slow."
+            ) from error
+        except OSError as error:
+            raise IncompleteRead(f"{self.uri}: the connection was lost ({_reason(error)})") from error
+        if not data:
+            raise IncompleteRead(f"{self.uri} closed the connection before the answer was complete")
+        self.received += len(data)
+        try:
+            batch = reader.feed(data)
+        except ProtocolViolation as error:
+            raise ProtocolViolation(f"{self.uri} does not speak LDAP as it should: {error.message}") from error
+        for message in batch.messages:
+            if message.id == 0:
+                raise self._notice(message)
+        return batch
+
+    def _notice(self, message: Message) -> LdapreplError:
+        """An unsolicited notification ends the connection, whatever it says (RFC 4511, section 4.4)."""
+        result = decode_result(message) if message.op == Op.EXTENDED_RESPONSE else Result(-1)
+        what = "a notice of disconnection" if result.name == NOTICE_OF_DISCONNECTION else "an unsolicited notification"
+        text = f": {result.text}" if result.text else ""
+        return IncompleteRead(f"{self.uri} ended the connection with {what} (result {result.code}{text})")
+
+    def close(self) -> None:
+        """Unbind and close; never raises."""
+        try:
+            self._socket.settimeout(1.0)
+            self._socket.sendall(unbind(self._take_id()))
+        except OSError:
+            pass
+        self._socket.close()
+
+    def __enter__(self) -> Stream:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+
+def entry_from_frame(frame: bytes) -> Entry:
+    """A decoded entry. Raises `ProtocolViolation`."""
+    return _entry(*decode_entry(frame))
+
+
+def entry_from_body(body: bytes) -> Entry:
+    """A decoded entry from the content of its SearchResultEntry. Raises `ProtocolViolation`."""
+    return _entry(*decode_entry_body(body, 0, len(body)))
+
+
+def _entry(dn: bytes, attributes: list[tuple[bytes, bytes]]) -> Entry:
+    held: dict[str, tuple[bytes, ...]] = {}
+    for name, values in attributes:
+        key = name.decode("utf-8", "replace")
+        held[key] = held.get(key, ()) + decode_values(values)
+    return Entry(dn.decode("utf-8", "surrogateescape"), held)
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or type(error).__name__
