@@ -6,18 +6,22 @@ host name is checked by OpenSSL itself, through a context of ours, not by ldap3'
 
 from __future__ import annotations
 
+import math
+import re
 import socket
 import ssl
 from typing import Any
 
 import ldap3
-from ldap3.core.exceptions import LDAPException, LDAPSocketOpenError
+from ldap3.core.exceptions import LDAPException, LDAPStartTLSError
 
 from ldaprepl.errors import LdapreplError, ServerUnavailable
 from ldaprepl.protocol.results import name_of
 from ldaprepl.wire.endpoint import Anonymous, Endpoint, External, Simple
 
 _INVALID_CREDENTIALS = 49
+_CONNECT_TIMEOUT = 15  # seconds; longer than any network that replication should cross
+_ERRNO = re.compile(r"\[Errno -?\d+\] ([^'\")\]]+)")
 
 
 class _Tls(ldap3.Tls):
@@ -27,9 +31,14 @@ class _Tls(ldap3.Tls):
         super().__init__()
         self._context = context
         self._host = host
+        self.failure: OSError | None = None  # ldap3 passes on the text only
 
     def wrap_socket(self, connection: Any, do_handshake: bool = False) -> None:
-        connection.socket = self._context.wrap_socket(connection.socket, server_hostname=self._host)
+        try:
+            connection.socket = self._context.wrap_socket(connection.socket, server_hostname=self._host)
+        except OSError as error:
+            self.failure = error
+            raise
 
 
 def open_socket(endpoint: Endpoint) -> socket.socket:
@@ -37,29 +46,35 @@ def open_socket(endpoint: Endpoint) -> socket.socket:
     address = endpoint.address
     uri = endpoint.uri
     needs_tls = address.scheme == "ldaps" or endpoint.starttls
+    tls = _Tls(_context(endpoint), address.host) if needs_tls else None
+    seconds = max(1, math.ceil(endpoint.timeout))
     try:
         server = ldap3.Server(
             f"ldapi://{address.path}" if address.scheme == "ldapi" else address.host,
-            port=address.port or None,
+            port=address.port or 389,
             use_ssl=address.scheme == "ldaps",
-            tls=_Tls(_context(endpoint), address.host) if needs_tls else None,
+            tls=tls,
             get_info=ldap3.NONE,
-            connect_timeout=endpoint.timeout,
+            connect_timeout=min(seconds, _CONNECT_TIMEOUT),
         )
         connection = ldap3.Connection(
-            server, receive_timeout=endpoint.timeout, auto_bind=ldap3.AUTO_BIND_NONE, **_credentials(endpoint)
+            server, receive_timeout=seconds, auto_bind=ldap3.AUTO_BIND_NONE, **_credentials(endpoint)
         )
         connection.open(read_server_info=False)
         if endpoint.starttls:
-            _start_tls(connection, uri)
+            connection.start_tls(read_server_info=False)
         if not isinstance(endpoint.bind, Anonymous):
             _bind(connection, endpoint)
-    except LDAPSocketOpenError as error:
-        raise _unreachable(endpoint, error) from error
-    except LDAPException as error:
-        raise ServerUnavailable(f"{uri}: {_text(error)}") from error
-    except (OSError, ValueError) as error:
-        raise ServerUnavailable(f"{uri}: {_text(error)}") from error
+    except LDAPStartTLSError as error:
+        if tls is not None and tls.failure:
+            raise _tls_failed(uri, tls.failure) from error
+        raise ServerUnavailable(
+            f"{uri} refused StartTLS ({_text(error)})", "Configure TLS on the server, or use ldaps://."
+        ) from error
+    except (LDAPException, OSError, ValueError) as error:
+        if tls is not None and tls.failure:
+            raise _tls_failed(uri, tls.failure) from error
+        raise ServerUnavailable(f"{uri} cannot be reached ({_text(error)})") from error
     taken: socket.socket = connection.socket
     # ldap3 closes its socket when the Connection is collected; we keep the socket and it forgets it.
     connection.socket = None
@@ -95,18 +110,6 @@ def _context(endpoint: Endpoint) -> ssl.SSLContext:
     return context
 
 
-def _start_tls(connection: Any, uri: str) -> None:
-    try:
-        connection.start_tls(read_server_info=False)
-    except LDAPException as error:
-        cause = error.__context__
-        if isinstance(cause, ssl.SSLError):
-            raise _tls_failed(uri, cause) from error
-        raise ServerUnavailable(
-            f"{uri} refused StartTLS ({_text(error)})", "Configure TLS on the server, or use ldaps://."
-        ) from error
-
-
 def _bind(connection: Any, endpoint: Endpoint) -> None:
     if connection.bind(read_server_info=False):
         return
@@ -117,27 +120,19 @@ def _bind(connection: Any, endpoint: Endpoint) -> None:
     raise ServerUnavailable(f"{endpoint.uri} refused to bind {endpoint.bind} ({name_of(code)}{text})", cure)
 
 
-def _unreachable(endpoint: Endpoint, error: LDAPSocketOpenError) -> LdapreplError:
-    cause: BaseException | None = error
-    seen: set[int] = set()
-    while cause is not None and id(cause) not in seen:
-        seen.add(id(cause))
-        if isinstance(cause, ssl.SSLError):
-            return _tls_failed(endpoint.uri, cause)
-        cause = cause.__cause__ or cause.__context__
-    return ServerUnavailable(f"{endpoint.uri} cannot be reached ({_text(error)})")
-
-
-def _tls_failed(uri: str, error: ssl.SSLError) -> LdapreplError:
+def _tls_failed(uri: str, error: OSError) -> LdapreplError:
     if isinstance(error, ssl.SSLCertVerificationError):
         return ServerUnavailable(
             f"{uri}: its certificate was not accepted ({error.verify_message})",
-            "Give the CA with --cacert and the server's name as in the certificate.",
+            "Give the CA with --cacert, and the server by a name that stands in its certificate.",
         )
-    return ServerUnavailable(f"{uri}: TLS failed ({error.reason or _text(error)})")
+    reason = error.reason if isinstance(error, ssl.SSLError) and error.reason else _text(error)
+    return ServerUnavailable(f"{uri}: TLS failed ({reason})", "Check that the port speaks TLS.")
 
 
 def _text(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    return " ".join(str(error).split()) or type(error).__name__
+    text = " ".join(str(error).split())
+    found = _ERRNO.search(text)  # ldap3 wraps the operating system's words in its own, sometimes twice
+    return found[1] if found else text or type(error).__name__
