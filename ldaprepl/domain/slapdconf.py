@@ -8,7 +8,6 @@ be found again. Reading opens no file: included text comes through a callback.
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
@@ -19,7 +18,6 @@ from ldaprepl.domain.words import SPACE, Form, Place, quote_conf, split_conf
 Include = Callable[[str], str | None]
 """From the name that stands after `include` to the text of the file; None when it cannot be read."""
 
-COMMENT_WIDTH: Final = 78
 _DEPTH: Final = 20  # nested includes; more is a circle
 
 
@@ -102,12 +100,6 @@ def logical_lines(text: str) -> Iterator[Line]:
 def directive(name: str, *values: str) -> str:
     """One directive with its values quoted where needed, and its newline. Raises Unwritable."""
     return " ".join([name, *(quote_conf(value) for value in values)]) + "\n"
-
-
-def comment(text: str) -> str:
-    """Comment lines, each with its newline. They must stand above a directive, never between its lines."""
-    lines = [wrapped for line in text.splitlines() for wrapped in textwrap.wrap(line, COMMENT_WIDTH - 2) or [""]]
-    return "".join(f"# {line}".rstrip() + "\n" for line in lines)
 
 
 @dataclass(slots=True)

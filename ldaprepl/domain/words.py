@@ -11,6 +11,7 @@ never a value that means something else.
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -20,6 +21,7 @@ from ldaprepl.errors import UsageError
 
 BLANKS: Final = " \t"
 SPACE: Final = " \t\n\v\f\r"  # isspace() of the C locale
+COMMENT_WIDTH: Final = 78
 PLAIN: Final = re.compile(r"[A-Za-z0-9_.:/@%+*-]+")  # reads the same without quotes in both forms
 
 
@@ -159,6 +161,16 @@ def quote_config(value: str, key: str = "") -> str:
         f"{_subject(key)} has a double quote before a blank, which the quoting of cn=config cannot express",
         "Choose a value without double quotes",
     )
+
+
+def comment(text: str) -> str:
+    """Comment lines for both forms, each with its newline.
+
+    In slapd.conf they must stand above a directive: between its lines they would swallow the rest of it. In LDIF they
+    may stand between attributes, not inside a folded value.
+    """
+    lines = [wrapped for line in text.splitlines() for wrapped in textwrap.wrap(line, COMMENT_WIDTH - 2) or [""]]
+    return "".join(f"# {line}".rstrip() + "\n" for line in lines)
 
 
 def _config_candidates(value: str, prefix: str) -> Iterator[str]:

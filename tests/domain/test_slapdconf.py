@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ldaprepl.domain.config import Configuration, RemarkKind, SectionKind
-from ldaprepl.domain.slapdconf import comment, directive, logical_lines, read
+from ldaprepl.domain.slapdconf import directive, logical_lines, read
 from ldaprepl.domain.stanza import Stanza
-from ldaprepl.domain.words import Form, split_conf
+from ldaprepl.domain.words import Form, comment, split_conf
 
 ANY = st.text(alphabet=st.characters(exclude_characters="\0\n", exclude_categories=["Cs"]), max_size=12)
 CONSUMER = """\
