@@ -26,15 +26,15 @@ PASSWORD: Final = "sample password"  # every person's, for a simple bind
 _EPOCH: Final = datetime(2024, 1, 1, tzinfo=UTC)
 _GROUP_EVERY: Final = 50  # entries
 _MEMBERS: Final = 30
-_GIVEN: Final = (
+_GIVEN: Final = (  # noqa: SIM905
     "Ada Alan Amira Anna Antonio Barbara Bjarne Carla Chen Dana David Elena Emil Fatima Felix Grace Hanna Hiro Ines "
     "Ivan Jan Julia Karl Kofi Lea Linus Maria Mateo Mei Mira Nadia Nils Olga Omar Paul Petra Rosa Samir Sofia Tim Wanda"
-).split()  # noqa: SIM905 - words are easier to read than a list of literals
-_FAMILY: Final = (
+).split()
+_FAMILY: Final = (  # noqa: SIM905
     "Abe Adams Bauer Becker Brown Costa Diaz Fischer Garcia Haddad Hansen Hopper Huber Ito Jansen Jones Keller Kim "
     "Kovacs Lang Lopez Martin Meyer Moreau Nagy Novak Okafor Olsen Papadakis Petrov Quinn Rossi Santos Sato Schmidt "
     "Silva Smith Svensson Tanaka Turing Vogel Wagner Weber Weiss Yilmaz Zhang Zimmermann"
-).split()  # noqa: SIM905
+).split()
 _TITLES: Final = ("Engineer", "Accountant", "Buyer", "Team lead", "Librarian", "Driver", "Nurse", "Clerk", "Architect")
 _UNITS: Final = ("Engineering", "Finance", "Purchasing", "Human Resources", "Sales", "Support", "Research", "Logistics")
 _CITIES: Final = ("Berlin", "Lisbon", "Nairobi", "Osaka", "Oslo", "Porto", "Quito", "Vienna")
