@@ -34,8 +34,8 @@ def boolean(value: bool, tag: int = BOOLEAN) -> bytes:
 
 
 def octets(value: bytes | str, tag: int = OCTET_STRING) -> bytes:
-    """Encode an octet string; text is UTF-8."""
-    return tlv(tag, value.encode() if isinstance(value, str) else value)
+    """Encode an octet string; text is UTF-8, with surrogate escapes for what a server sent that is not (PEP 383)."""
+    return tlv(tag, value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value)
 
 
 def header(data: bytes, pos: int, end: int, field: str) -> tuple[int, int, int]:

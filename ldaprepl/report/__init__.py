@@ -1,0 +1,1 @@
+"""Words: results as strings for people and programs. Nothing here prints."""

@@ -1,0 +1,5 @@
+"""`python -m ldaprepl`."""
+
+from ldaprepl.cli.main import main
+
+main()

@@ -1,0 +1,118 @@
+"""The command line, and the only place where an outcome becomes an exit code.
+
+click would answer 1 for its own errors, for an abort and for a crash, which would read as "a divergence was found";
+so it runs with its standalone mode off and everything is mapped here. Commands are imported when they are called.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import os
+import signal
+import sys
+from types import FrameType
+from typing import NoReturn
+
+import click
+
+from ldaprepl import __version__
+from ldaprepl.errors import ExitCode, LdapreplError
+from ldaprepl.report.values import printable
+
+COMMANDS = {
+    "demo": "A private provider and consumer on this machine, through the whole story.",
+    "init-consumer": "Look at a provider and write the consumer's syncrepl stanza.",
+    "verify": "Compare every entry of a provider and its consumers.",
+}
+_DEBUG = "LDAPREPL_DEBUG"
+
+
+class _Commands(click.Group):
+    """A group whose commands live in `ldaprepl.cli.<name>` and are loaded when needed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        name = cmd_name.replace("-", "_")
+        command = getattr(importlib.import_module(f"ldaprepl.cli.{name}"), "command", None)
+        return command if isinstance(command, click.Command) else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            hint = f" Did you mean '{near[0]}'?" if near else " 'ldaprepl --help' lists them."
+            raise click.UsageError(f"There is no command '{args[0]}'.{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="ldaprepl")
+def cli() -> None:
+    """LDAP replication: set it up, replace it where the master is too old for it, and prove that it worked.
+
+    \b
+    ldaprepl demo
+    ldaprepl verify --provider ldap://a.example.com --consumer ldap://b.example.com -b dc=example,dc=com
+    """
+
+
+def main() -> NoReturn:
+    """Run the command and leave the process with its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    signal.signal(signal.SIGTERM, _terminate)
+    code = run(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line; its exit code. Nothing but `SystemExit` from SIGTERM escapes."""
+    try:
+        outcome = cli.main(arguments, prog_name="ldaprepl", standalone_mode=False)
+        return int(outcome) if isinstance(outcome, int) else ExitCode.OK
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return ExitCode.USAGE
+    except click.ClickException as error:
+        where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "ldaprepl"
+        click.echo(f"{where}: {printable(error.format_message())}", err=True)
+        return ExitCode.USAGE
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("ldaprepl: interrupted; nothing was decided.", err=True)
+        return ExitCode.INTERRUPTED
+    except LdapreplError as error:
+        click.echo(f"ldaprepl: {printable(error.message)}.", err=True)
+        if error.cure:
+            click.echo(f"  {printable(error.cure)}", err=True)
+        return error.exit_code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.UNDECIDED
+    except Exception as error:
+        if os.environ.get(_DEBUG):
+            raise
+        click.echo(
+            f"ldaprepl: a bug: {type(error).__name__} where none should be. Run again with {_DEBUG}=1 and report it.",
+            err=True,
+        )
+        return ExitCode.UNDECIDED
+
+
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    """SIGTERM unwinds like Ctrl-C, so that temporary files and servers go away."""
+    sys.exit(128 + number)

@@ -1,0 +1,104 @@
+"""Where results go: standard output, or a file that is never half written; and the progress line on a terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import click
+
+from ldaprepl.errors import UsageError
+
+_REDRAW = 0.1  # seconds
+
+
+def emit(text: str, file: Path | None, mode: int | None = None) -> None:
+    """Write the result. A file is written beside its place and renamed; `mode` is its access mode, if not the usual.
+
+    Raises `UsageError` when the file cannot be written.
+    """
+    if file is None:
+        click.echo(text, nl=False)
+        return
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as out:
+                out.write(text)
+                out.flush()
+                os.fsync(out.fileno())
+            Path(name).chmod(0o666 & ~_umask() if mode is None else mode)
+            Path(name).replace(file)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                Path(name).unlink()
+            raise
+    except OSError as error:
+        raise UsageError(f"{file} cannot be written ({error.strerror})") from None
+
+
+def _umask() -> int:
+    current = os.umask(0o077)
+    os.umask(current)
+    return current
+
+
+class TerminalProgress:
+    """One line on standard error that is drawn over itself: done, rate, and a bar with the time left where known."""
+
+    def __init__(self) -> None:
+        self._name = ""
+        self._total: int | None = None
+        self._started = self._drawn = 0.0
+
+    def phase(self, name: str, total: int | None = None) -> None:
+        self._name, self._total = name, total
+        self._started, self._drawn = time.monotonic(), 0.0
+
+    def advance(self, done: int) -> None:
+        now = time.monotonic()
+        if now - self._drawn < _REDRAW:
+            return
+        self._drawn = now
+        width = shutil.get_terminal_size().columns - 1
+        sys.stderr.write("\r\x1b[K" + self._line(done, now - self._started)[:width])
+        sys.stderr.flush()
+
+    def _line(self, done: int, seconds: float) -> str:
+        rate = done / seconds if seconds > 0 else 0.0
+        text = f"{self._name}: {done:,} entries, {rate:,.0f}/s"
+        if not self._total:
+            return f"{text}, {seconds:.0f} s"
+        part = min(1.0, done / self._total)
+        left = (self._total - done) / rate if rate else 0.0
+        filled = int(part * 20)
+        return f"{text} [{'#' * filled}{'.' * (20 - filled)}] {part:.0%}, {left:.0f} s left"
+
+    def close(self) -> None:
+        """Wipe the line."""
+        if self._drawn:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+
+
+class NoProgress:
+    """For cron, pipes and --quiet."""
+
+    def phase(self, name: str, total: int | None = None) -> None:
+        """Nothing."""
+
+    def advance(self, done: int) -> None:
+        """Nothing."""
+
+    def close(self) -> None:
+        """Nothing."""
+
+
+def progress(quiet: bool) -> TerminalProgress | NoProgress:
+    """A progress line where somebody can see it."""
+    return NoProgress() if quiet or not sys.stderr.isatty() else TerminalProgress()

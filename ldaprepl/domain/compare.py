@@ -1,0 +1,266 @@
+"""Are two entries the same? By the provider's schema, within the replication scope.
+
+Two stages, from cheap to exact. `same_frames` takes two undecoded entries whose bytes differ and looks only at the
+attributes whose encoded values differ. `differences` names what differs between two decoded entries. Both leave out
+what belongs to the server and not to the entry, and never care about the order of values.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from ldaprepl.domain.dn import move
+from ldaprepl.domain.entry import Entry
+from ldaprepl.domain.matching import Schema
+from ldaprepl.domain.scope import ReplicationScope
+from ldaprepl.domain.verdict import AttributeDifference, Finding, Kind
+
+# Kept by each server for itself, or computed when asked for (slapd, its overlays, 389 DS). Schema usage dSAOperation
+# comes on top. Whoever names one of these with --attrs gets it compared.
+SERVER_LOCAL = frozenset(
+    name.lower()
+    for name in (
+        "contextCSN", "subschemaSubentry", "hasSubordinates", "numSubordinates", "entryDN", "auditContext", "memberOf",
+        "pwdFailureTime", "pwdAccountLockedTime", "pwdGraceUseTime", "pwdLastSuccess", "pwdAccountTmpLockoutEnd",
+        "authTimestamp", "entryTtl", "entryExpireTimestamp", "monitorContext", "configContext",
+        "entryid", "parentid", "dsEntryDN", "nscpEntryDN", "nsUniqueId", "nsds5ReplConflict",
+        "tombstoneNumSubordinates", "passwordRetryCount", "retryCountResetTime", "accountUnlockTime", "lastLoginTime",
+    )
+)  # fmt: skip
+
+Attributes = Sequence[tuple[bytes, bytes]]
+SplitFrame = Callable[[bytes], tuple[bytes, Attributes]]
+SplitValues = Callable[[bytes], tuple[bytes, ...]]
+
+
+@dataclass(frozen=True)
+class Comparer:
+    """Equality of entries within a scope. `split` and `values` take frames and encoded values apart (protocol)."""
+
+    schema: Schema
+    scope: ReplicationScope
+    split: SplitFrame
+    values: SplitValues
+    _ignored: dict[str, bool] = field(default_factory=dict)
+
+    def same_frames(self, provider: bytes, consumer: bytes) -> bool:
+        """Whether two frames with different bytes hold the same entry. Raises what `split` and `values` raise."""
+        provider_dn, ours = self.split(provider)
+        consumer_dn, theirs = self.split(consumer)
+        if provider_dn != consumer_dn and self.dn_key(_text(provider_dn)) != self.consumer_key(_text(consumer_dn)):
+            return False
+        if len({name for name, _ in theirs}) != len(theirs):  # one attribute in two parts: for the decoded comparison
+            return False
+        left = self._unequal(ours, theirs)
+        return all(self._same(name, *pair) for name, pair in left.items())
+
+    def _unequal(self, ours: Attributes, theirs: Attributes) -> dict[str, tuple[tuple[bytes, ...], tuple[bytes, ...]]]:
+        """Attributes whose encoded values are not the same on both sides, by canonical name."""
+        rest = dict(theirs)
+        unequal: dict[str, tuple[tuple[bytes, ...], tuple[bytes, ...]]] = {}
+        for name, encoded in ours:
+            if rest.get(name) == encoded:
+                del rest[name]
+                continue
+            self._collect(unequal, 0, name, encoded)
+        for name, encoded in rest.items():
+            self._collect(unequal, 1, name, encoded)
+        return unequal
+
+    def _collect(
+        self,
+        into: dict[str, tuple[tuple[bytes, ...], tuple[bytes, ...]]],
+        side: int,
+        name: bytes,
+        encoded: bytes,
+    ) -> None:
+        description = _text(name)
+        if self.ignored(description):
+            return
+        canonical = self.schema.canonical(description)
+        provider, consumer = into.get(canonical, ((), ()))
+        values = self.values(encoded)
+        into[canonical] = (provider + values, consumer) if side == 0 else (provider, consumer + values)
+
+    def differences(self, provider: Entry, consumer: Entry) -> tuple[AttributeDifference, ...]:
+        """The attributes that differ, by name, each with the values that the other side lacks."""
+        ours, theirs = self._by_name(provider), self._by_name(consumer)
+        found = []
+        for canonical in sorted(ours.keys() | theirs.keys()):
+            name, left = ours.get(canonical, ("", ()))
+            other, right = theirs.get(canonical, ("", ()))
+            if left == right:
+                continue
+            only_left, only_right = self._only(canonical, left, right)
+            if only_left or only_right:
+                found.append(AttributeDifference(name or other, only_left, only_right))
+        return tuple(found)
+
+    def _by_name(self, entry: Entry) -> dict[str, tuple[str, tuple[bytes, ...]]]:
+        held: dict[str, tuple[str, tuple[bytes, ...]]] = {}
+        for name, values in entry.attributes.items():
+            if not self.ignored(name):
+                canonical = self.schema.canonical(name)
+                held[canonical] = (name, held.get(canonical, ("", ()))[1] + values)
+        return held
+
+    def _same(self, name: str, left: tuple[bytes, ...], right: tuple[bytes, ...]) -> bool:
+        only_left, only_right = self._only(name, left, right)
+        return not only_left and not only_right
+
+    def _only(
+        self, name: str, left: tuple[bytes, ...], right: tuple[bytes, ...]
+    ) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
+        normal = self.schema.normal(name)
+        massaged = self._massaged(name)
+        left_keys = [normal(value) for value in left]
+        right_keys = [normal(massaged(value)) for value in right]
+        return _missing(left, left_keys, right_keys), _missing(right, right_keys, left_keys)
+
+    def ignored(self, description: str) -> bool:
+        """Whether this attribute is no part of the comparison."""
+        known = self._ignored.get(description)
+        if known is None:
+            known = self._ignored[description] = self._is_ignored(description)
+        return known
+
+    def _is_ignored(self, description: str) -> bool:
+        canonical = self.schema.canonical(description)
+        base = canonical.partition(";")[0]
+        if self._excluded(canonical) or self._excluded(base):
+            return True
+        named = {self.schema.canonical(name) for name in self.scope.attrs if name not in ("*", "+")}
+        if canonical in named or base in named:
+            return False
+        local = base in SERVER_LOCAL or self.schema.is_server_local(description)
+        return local or (base in ("entryuuid", "entrycsn") and "+" not in self.scope.attrs)
+
+    def _excluded(self, canonical: str) -> bool:
+        return any(self.schema.canonical(name) == canonical for name in self.scope.exattrs)
+
+    # -- DNs: the consumer may hold the tree under another suffix --------------------------------------------------
+
+    def dn_key(self, dn: str) -> bytes:
+        """The normal form of a DN of the provider."""
+        return self.schema.dn_key(dn)
+
+    def consumer_key(self, dn: str) -> bytes:
+        """The normal form of a consumer's DN, as the provider would name it."""
+        return self.schema.dn_key(self.provider_dn(dn))
+
+    def provider_dn(self, dn: str) -> str:
+        """A consumer's DN under the provider's base; unchanged where it lies elsewhere."""
+        return _moved(dn, self.scope.suffixmassage, self.scope.base) if self.scope.suffixmassage else dn
+
+    def consumer_dn(self, dn: str) -> str:
+        """A provider's DN under the consumer's base."""
+        return _moved(dn, self.scope.base, self.scope.suffixmassage) if self.scope.suffixmassage else dn
+
+    @property
+    def rename(self) -> Callable[[bytes], bytes] | None:
+        """How a consumer's DN bytes become the provider's; None where they are the same."""
+        if not self.scope.suffixmassage:
+            return None
+        return lambda dn: self.provider_dn(_text(dn)).encode("utf-8", "surrogateescape")
+
+    def tree_order(self, dn: str) -> list[bytes]:
+        """Sort key: parents before their children, branches together."""
+        return self.dn_key(dn).split(b",")[::-1]
+
+    def _massaged(self, name: str) -> Callable[[bytes], bytes]:
+        attribute = self.schema.attribute(name) if self.scope.suffixmassage else None
+        if attribute is None or attribute.syntax != _DN_SYNTAX:
+            return _unchanged
+        return lambda value: self.provider_dn(_text(value)).encode("utf-8", "surrogateescape")
+
+    # -- which finding ---------------------------------------------------------------------------------------------
+
+    def classify(self, provider: Iterable[Entry], consumer: Iterable[Entry]) -> list[Divergence]:
+        """What is wrong between two sets of entries: paired by entryUUID first, then by DN.
+
+        The sets are the suspects of one comparison, so an entry of one side that has its like on the other is in both.
+        """
+        ours, theirs = _keyed(provider, self.dn_key), _keyed(consumer, self.consumer_key)
+        judge_identity = not self._excluded("entryuuid")
+        by_uuid = {entry.uuid: key for key, entry in theirs.items() if entry.uuid} if judge_identity else {}
+        found: list[Divergence | None] = []
+        unpaired: dict[bytes, Entry] = {}
+        for key, entry in ours.items():
+            partner = by_uuid.get(entry.uuid or "")
+            if partner is None:
+                unpaired[key] = entry
+            elif partner == key:
+                found.append(self._judged(Kind.DIFFERS, entry, theirs.pop(key)))
+            else:
+                found.append(self._judged(Kind.RENAMED, entry, theirs.pop(partner)))
+        for key, entry in unpaired.items():
+            other = theirs.pop(key, None)
+            if other is None:
+                found.append(Divergence(Finding(Kind.MISSING, entry.dn, uuid=entry.uuid or ""), entry.csn, None))
+            else:
+                # Same DN, and no entry of the consumer has this entryUUID. Without entryUUIDs the DN is the identity.
+                both = judge_identity and entry.uuid and other.uuid
+                found.append(self._judged(Kind.IDENTITY if both else Kind.DIFFERS, entry, other))
+        found += [Divergence(Finding(Kind.EXTRA, e.dn, e.dn, e.uuid or ""), None, e.csn) for e in theirs.values()]
+        return [divergence for divergence in found if divergence is not None]
+
+    def _judged(self, kind: Kind, ours: Entry, theirs: Entry) -> Divergence | None:
+        attributes = self.differences(ours, theirs)
+        if kind is Kind.DIFFERS and not attributes:
+            return None
+        finding = Finding(kind, ours.dn, theirs.dn, ours.uuid or "", attributes=attributes)
+        return Divergence(finding, ours.csn, theirs.csn)
+
+
+@dataclass(frozen=True, slots=True)
+class Divergence:
+    """What might become a finding, with the entryCSNs it was made from. Not `stable`: the provider's side has changed
+    while it was looked at, so that nothing follows yet."""
+
+    finding: Finding
+    provider_csn: str | None
+    consumer_csn: str | None
+    stable: bool = True
+
+
+_DN_SYNTAX = "1.3.6.1.4.1.1466.115.121.1.12"
+
+
+def _keyed(entries: Iterable[Entry], key_of: Callable[[str], bytes]) -> dict[bytes, Entry]:
+    """Entries by normalized DN. Where one server holds two entries under one key, neither may hide the other."""
+    keyed: dict[bytes, Entry] = {}
+    for entry in entries:
+        key = key_of(entry.dn)
+        while key in keyed:
+            key += b"\0" + entry.dn.encode("utf-8", "surrogateescape")
+        keyed[key] = entry
+    return keyed
+
+
+def _missing(values: tuple[bytes, ...], keys: list[bytes], others: list[bytes]) -> tuple[bytes, ...]:
+    """The values whose normal form the other side does not have, or has fewer times."""
+    left = Counter(others)
+    only = []
+    for value, key in zip(values, keys, strict=True):
+        if left[key] > 0:
+            left[key] -= 1
+        else:
+            only.append(value)
+    return tuple(only)
+
+
+def _moved(dn: str, old: str, new: str) -> str:
+    try:
+        return move(dn, old, new)
+    except ValueError:
+        return dn
+
+
+def _unchanged(value: bytes) -> bytes:
+    return value
+
+
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", "surrogateescape")

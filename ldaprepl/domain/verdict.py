@@ -1,0 +1,135 @@
+"""What a verification found: values only, the words that reports are made of.
+
+The names and their texts are the contract of `verify --format json`. A finding is `lasting` when the consumer had every
+chance to be right, `behind` when the provider's change is newer than what the consumer says it has. Whatever could not
+be read is a `Problem`, and a side with a problem is `undecided`: nothing is called missing on it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from ldaprepl.domain.csn import CsnSet
+from ldaprepl.errors import ExitCode
+
+
+class Kind(StrEnum):
+    """The five ways in which an entry can be wrong on a consumer."""
+
+    MISSING = "missing"  # only the provider has it
+    EXTRA = "extra"  # only the consumer has it
+    RENAMED = "renamed"  # same entryUUID, other DN
+    DIFFERS = "differs"  # attribute values
+    IDENTITY = "identity"  # same DN, other entryUUID
+
+
+class State(StrEnum):
+    """Whether time alone can mend a finding."""
+
+    LASTING = "lasting"
+    BEHIND = "behind"
+
+
+class Verdict(StrEnum):
+    """The sum of it, worst last in `worst`."""
+
+    EQUAL = "equal"
+    BEHIND = "behind"
+    DIVERGED = "diverged"
+    UNDECIDED = "undecided"
+
+    @property
+    def exit_code(self) -> ExitCode:
+        return _EXIT[self]
+
+
+_EXIT = {
+    Verdict.EQUAL: ExitCode.OK,
+    Verdict.BEHIND: ExitCode.BEHIND,
+    Verdict.DIVERGED: ExitCode.FINDING,
+    Verdict.UNDECIDED: ExitCode.UNDECIDED,
+}
+
+
+def worst(verdicts: list[Verdict]) -> Verdict:
+    """The verdict over several consumers: what could not be told hides nothing, so it outweighs all."""
+    order = list(Verdict)
+    return max(verdicts, key=order.index, default=Verdict.UNDECIDED)
+
+
+@dataclass(frozen=True, slots=True)
+class AttributeDifference:
+    """Values of one attribute as each side sent them, without those that both have."""
+
+    name: str
+    provider: tuple[bytes, ...]
+    consumer: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why, where it can be known: stable code, sentence, cure."""
+
+    code: str
+    text: str
+    cure: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One entry that is not the same. `dn` is the provider's DN, the consumer's for `extra`."""
+
+    kind: Kind
+    dn: str
+    consumer_dn: str = ""
+    uuid: str = ""
+    state: State = State.LASTING
+    attributes: tuple[AttributeDifference, ...] = ()
+    cause: Cause | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a side could not be judged: one sentence and its cure."""
+
+    text: str
+    cure: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerReport:
+    """One consumer against the provider. Counts are of entries."""
+
+    uri: str
+    contextcsn: CsnSet = field(default_factory=CsnSet)
+    provider_entries: int = 0
+    consumer_entries: int = 0
+    equal: int = 0
+    settled: int = 0  # suspects that were equal at the second look
+    findings: tuple[Finding, ...] = ()
+    problem: Problem | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def verdict(self) -> Verdict:
+        if self.problem:
+            return Verdict.UNDECIDED
+        if any(finding.state is State.LASTING for finding in self.findings):
+            return Verdict.DIVERGED
+        return Verdict.BEHIND if self.findings else Verdict.EQUAL
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyReport:
+    """A whole verification."""
+
+    base: str
+    provider: str
+    contextcsn: CsnSet
+    consumers: tuple[ConsumerReport, ...]
+    seconds: float = 0.0
+
+    @property
+    def verdict(self) -> Verdict:
+        return worst([consumer.verdict for consumer in self.consumers])

@@ -1,0 +1,70 @@
+"""What the verbs need from the world: small Protocols, implemented in `wire`.
+
+Answers come as values of `domain`; what goes wrong comes as an exception of `errors`, already translated. A verb knows
+nothing else of sockets, files and clocks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from ldaprepl.domain.csn import CsnSet
+from ldaprepl.domain.entry import Entry
+from ldaprepl.domain.matching import Schema
+from ldaprepl.domain.scope import ReplicationScope
+from ldaprepl.domain.verdict import Problem
+
+RawEntries = list[tuple[bytes, bytes]]  # (DN, frame), undecoded
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a bulk read ended: cleanly when `problem` is None. `references` were sent instead of entries."""
+
+    problem: Problem | None = None
+    references: int = 0
+
+
+class Directory(Protocol):
+    """One server, as one identity sees it."""
+
+    @property
+    def uri(self) -> str: ...
+
+    def context_csn(self, base: str) -> CsnSet:
+        """The live contextCSN of the database that holds `base`; empty when there is none to be seen."""
+
+    def schema(self) -> Schema:
+        """The published schema. Raises `IncompleteRead` when it cannot be read."""
+
+    def start(self, scope: ReplicationScope, base: str) -> None:
+        """Begin the one bulk read of `scope` at `base`."""
+
+    def fetch(self, dns: Sequence[str], scope: ReplicationScope) -> Iterator[Entry | None]:
+        """Single entries in the order of `dns`, None where there is none. Raises `IncompleteRead`."""
+
+
+Pump = Callable[[Sequence[Directory]], Iterator[tuple[int, RawEntries | Ending]]]
+"""Reads the started bulk reads of several servers side by side: (index, entries) as they come, one Ending for each."""
+
+
+class Clock(Protocol):
+    """Time that passes."""
+
+    def monotonic(self) -> float:
+        """Seconds since some moment."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+
+
+class Progress(Protocol):
+    """Somebody who watches a long piece of work."""
+
+    def phase(self, name: str, total: int | None = None) -> None:
+        """A new piece begins; `total` where it is known."""
+
+    def advance(self, done: int) -> None:
+        """`done` units of the piece are done by now."""

@@ -1,0 +1,251 @@
+"""The second look: which suspects are wrong for good, and which only travel.
+
+A suspect was not equal when two servers were read at about the same time. It is read again on both sides, gated by
+contextCSN instead of a blind pause: the provider's entry first, then the provider's contextCSN, then wait until the
+consumer says it has that, then the consumer's entry, then the provider's once more.
+
+- Equal now: settled.
+- The provider's entry changed meanwhile: nothing follows; look again.
+- The consumer has passed the CSN and still differs: lasting. That an entry is gone shows on the provider a moment
+before its contextCSN moves, so an extra entry must be seen so twice. - The consumer has not passed it within `settle`
+seconds: behind, unless it says it has this very change (its CSN covers the entry's entryCSN) and the values differ
+all the same, or the extra entry never came from the provider. - No CSN to go by on one of the sides: wait `settle`
+seconds once, and take what then still differs for lasting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from ldaprepl.domain.compare import Comparer, Divergence
+from ldaprepl.domain.csn import Csn, CsnSet
+from ldaprepl.domain.entry import Entry
+from ldaprepl.domain.join import Suspects
+from ldaprepl.domain.verdict import Finding, Kind, State
+from ldaprepl.ports import Clock, Directory, Progress
+
+_CHUNK = 2000  # suspects held decoded at once
+_BREATH = 0.05  # seconds between two rounds, more than a contextCSN trails the change it stands for
+_POLL = (0.05, 1.0)  # seconds between two looks at the consumer's contextCSN: the first, the longest
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of the suspects. `equal` counts those that are the same now."""
+
+    findings: tuple[Finding, ...]
+    equal: int
+    contextcsn: CsnSet
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Gate:
+    """How far both sides were when a chunk was read. `reached` None: no CSNs to tell by."""
+
+    target: CsnSet
+    have: CsnSet
+    reached: bool | None
+
+
+class Recheck:
+    """The second look at one consumer."""
+
+    def __init__(
+        self, provider: Directory, consumer: Directory, comparer: Comparer, clock: Clock, settle: float
+    ) -> None:
+        self._provider = provider
+        self._consumer = consumer
+        self._comparer = comparer
+        self._clock = clock
+        self._settle = settle
+        self._deadline = clock.monotonic() + settle
+        self._waited_blind = False
+        self._seen_extra: set[tuple[str, str | None]] = set()
+
+    def judge(self, suspects: Suspects, progress: Progress) -> Outcome:
+        """Judge all suspects. Raises `LdapreplError` when a side cannot be read any more."""
+        pending = self._names(suspects)
+        if pending:
+            progress.phase("second look", len(pending))
+        self._deadline = self._clock.monotonic() + self._settle
+        findings: list[Finding] = []
+        equal = 0
+        last = False
+        while pending:
+            decided, undecided, present = self._round(pending, progress)
+            findings += decided
+            equal += present - sum(_on_provider(d.finding) for d in undecided) - sum(map(_on_provider, decided))
+            if last:
+                findings += [replace(divergence.finding, state=State.BEHIND) for divergence in undecided]
+                break
+            last = self._clock.monotonic() >= self._deadline
+            pending = _dns(undecided, self._comparer)
+            if pending:
+                self._clock.sleep(_BREATH)
+        findings.sort(key=lambda finding: self._comparer.tree_order(finding.dn))
+        have = self._consumer.context_csn(self._comparer.scope.consumer_base)
+        blind = f"no contextCSN to go by on one of the sides: waited {self._settle:g} s instead"
+        return Outcome(tuple(findings), max(0, equal), have, (blind,) if self._waited_blind else ())
+
+    def _names(self, suspects: Suspects) -> list[str]:
+        """All DNs to look at, as the provider writes them; another spelling of a DN is the same DN."""
+        key_of = self._comparer.dn_key
+        ours = [_text(dn) for dn in dict.fromkeys([*suspects.pairs, *suspects.provider_only])]
+        keys = {key_of(dn) for dn in ours} if suspects.consumer_only else set()
+        return ours + [dn for dn in map(_text, suspects.consumer_only) if key_of(dn) not in keys]
+
+    def _round(self, dns: Sequence[str], progress: Progress) -> tuple[list[Finding], list[Divergence], int]:
+        """One look at all: what is decided, what is not yet, and how many entries the provider holds."""
+        decided: list[Finding] = []
+        undecided: list[Divergence] = []
+        present = 0
+        halves: list[tuple[Divergence, _Gate]] = []
+        for done, chunk in _chunks(dns):
+            divergences, gate, held = self._look(chunk)
+            present += held
+            whole = [d for d in divergences if d.finding.kind not in (Kind.MISSING, Kind.EXTRA)]
+            halves += [(d, gate) for d in divergences if d.finding.kind in (Kind.MISSING, Kind.EXTRA)]
+            self._sort(whole, gate, decided, undecided)
+            progress.advance(done)
+        self._sort_halves(halves, decided, undecided)
+        return decided, undecided, present
+
+    def _sort_halves(
+        self, halves: list[tuple[Divergence, _Gate]], decided: list[Finding], undecided: list[Divergence]
+    ) -> None:
+        """A missing and an extra entry with one entryUUID that fell into different chunks are one renamed entry."""
+        missing = {d.finding.uuid for d, _ in halves if d.finding.kind is Kind.MISSING and d.finding.uuid}
+        both = {d.finding.uuid for d, _ in halves if d.finding.kind is Kind.EXTRA and d.finding.uuid in missing}
+        for divergence, gate in halves:
+            if divergence.finding.uuid not in both:
+                self._sort([divergence], gate, decided, undecided)
+        renamed = sorted((d for d, _ in halves if d.finding.uuid in both), key=lambda d: d.finding.uuid)
+        for first in range(0, len(renamed), _CHUNK):  # an even number: the two halves of a pair stay together
+            divergences, gate, _ = self._look(_dns(renamed[first : first + _CHUNK], self._comparer))
+            self._sort(divergences, gate, decided, undecided)
+
+    def _look(self, dns: Sequence[str]) -> tuple[list[Divergence], _Gate, int]:
+        """Read one chunk in the order that makes a difference mean something."""
+        scope = self._comparer.scope
+        ours = _found(self._provider.fetch(dns, scope))
+        gate = self._wait(self._provider.context_csn(scope.base))
+        theirs = _found(self._consumer.fetch([self._comparer.consumer_dn(dn) for dn in dns], scope))
+        divergences = self._comparer.classify(ours, theirs)
+        if divergences:
+            again = _found(self._provider.fetch(_dns(divergences, self._comparer), scope))
+            before, after = self._keyed(ours), self._keyed(again)
+            divergences = [self._marked(divergence, before, after) for divergence in divergences]
+        return divergences, gate, len(ours)
+
+    def _keyed(self, entries: Iterable[Entry]) -> dict[bytes, Entry]:
+        return {self._comparer.dn_key(entry.dn): entry for entry in entries}
+
+    def _marked(self, divergence: Divergence, before: dict[bytes, Entry], after: dict[bytes, Entry]) -> Divergence:
+        """Unstable when the provider's side is not what it was before the consumer was read."""
+        keys = [self._comparer.dn_key(dn) for dn in _dns([divergence], self._comparer)]
+        stable = all(self._unchanged(before.get(key), after.get(key)) for key in keys)
+        return divergence if stable else replace(divergence, stable=False)
+
+    def _unchanged(self, before: Entry | None, after: Entry | None) -> bool:
+        if before is None or after is None:
+            return before is after
+        return before.uuid == after.uuid and before.csn == after.csn and not self._comparer.differences(before, after)
+
+    def _wait(self, target: CsnSet) -> _Gate:
+        """Until the consumer has passed `target`, at most until the deadline."""
+        base = self._comparer.scope.consumer_base
+        have = self._consumer.context_csn(base)
+        if not target or not have:
+            if not self._waited_blind:
+                self._clock.sleep(max(0.0, self._deadline - self._clock.monotonic()))
+                self._waited_blind = True
+            return _Gate(target, have, None)
+        pause, longest = _POLL
+        while not have.covers_all(target) and (left := self._deadline - self._clock.monotonic()) > 0:
+            self._clock.sleep(min(pause, left))
+            pause = min(pause * 2, longest)
+            have = self._consumer.context_csn(base)
+        return _Gate(target, have, have.covers_all(target))
+
+    def _sort(
+        self, divergences: Iterable[Divergence], gate: _Gate, decided: list[Finding], undecided: list[Divergence]
+    ) -> None:
+        for divergence in divergences:
+            state = self._state(divergence, gate)
+            if state is None:
+                undecided.append(divergence)
+            else:
+                decided.append(replace(divergence.finding, state=state))
+
+    def _state(self, divergence: Divergence, gate: _Gate) -> State | None:
+        """The state of a divergence; None: look again."""
+        if not divergence.stable:
+            return None
+        if divergence.finding.kind is Kind.EXTRA:
+            foreign = gate.target and divergence.consumer_csn and not _covers(gate.target, divergence.consumer_csn)
+            if gate.reached is False and not foreign:
+                return State.BEHIND
+            return self._twice(divergence)
+        if gate.reached is False:
+            has_it = divergence.provider_csn and _covers(gate.have, divergence.provider_csn)
+            return State.LASTING if divergence.finding.kind is Kind.DIFFERS and has_it else State.BEHIND
+        if gate.reached and _trails(gate, divergence.provider_csn):
+            return None
+        return State.LASTING
+
+    def _twice(self, divergence: Divergence) -> State | None:
+        """An extra entry is lasting when the very same one is seen in two rounds."""
+        seen = (divergence.finding.dn, divergence.consumer_csn)
+        if seen in self._seen_extra:
+            return State.LASTING
+        self._seen_extra.add(seen)
+        return None
+
+
+def _trails(gate: _Gate, csn: str | None) -> bool:
+    """Whether the provider's contextCSN had not caught up with this change of its own when it was read."""
+    try:
+        parsed = Csn.parse(csn or "")
+    except ValueError:
+        return False
+    return parsed.sid in gate.target and not gate.have.covers(parsed)
+
+
+def _on_provider(finding: Finding) -> bool:
+    return finding.kind is not Kind.EXTRA
+
+
+def _found(answers: Iterable[Entry | None]) -> list[Entry]:
+    """The entries there are, each once: two spellings of a DN find the same one."""
+    return list({entry.dn: entry for entry in answers if entry is not None}.values())
+
+
+def _text(dn: bytes) -> str:
+    return dn.decode("utf-8", "surrogateescape")
+
+
+def _covers(csns: CsnSet, text: str) -> bool:
+    try:
+        return csns.covers(Csn.parse(text))
+    except ValueError:
+        return False
+
+
+def _dns(divergences: Iterable[Divergence], comparer: Comparer) -> list[str]:
+    """All DNs that a divergence is about, as the provider names them."""
+    names: dict[str, None] = {}
+    for divergence in divergences:
+        finding = divergence.finding
+        if finding.kind is not Kind.EXTRA:
+            names[finding.dn] = None
+        if finding.consumer_dn:
+            names[comparer.provider_dn(finding.consumer_dn)] = None
+    return list(names)
+
+
+def _chunks(dns: Sequence[str]) -> Iterator[tuple[int, Sequence[str]]]:
+    for first in range(0, len(dns), _CHUNK):
+        chunk = dns[first : first + _CHUNK]
+        yield first + len(chunk), chunk

@@ -1,0 +1,85 @@
+"""Reports as JSON: the keys are a contract (docs/architecture.md), more may be added, none goes away.
+
+A value is a string where it is clean UTF-8 text, `{"base64": …}` where it is not, and a digest where it is secret.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+from ldaprepl.domain.verdict import AttributeDifference, ConsumerReport, Finding, Problem, VerifyReport
+from ldaprepl.report.values import digest, is_secret
+
+SCHEMA = 1
+
+
+def render_verify(report: VerifyReport) -> str:
+    """The whole report as one JSON document with a final newline."""
+    document = {
+        "schema": SCHEMA,
+        "command": "verify",
+        "verdict": report.verdict.value,
+        "base": _text(report.base),
+        "provider": {"uri": report.provider, "contextcsn": report.contextcsn.texts()},
+        "consumers": [_consumer(consumer) for consumer in report.consumers],
+        "seconds": round(report.seconds, 3),
+    }
+    return json.dumps(document, indent=2, ensure_ascii=True) + "\n"
+
+
+def _consumer(report: ConsumerReport) -> dict[str, Any]:
+    return {
+        "uri": report.uri,
+        "verdict": report.verdict.value,
+        "contextcsn": report.contextcsn.texts(),
+        "entries": {
+            "provider": report.provider_entries,
+            "consumer": report.consumer_entries,
+            "equal": report.equal,
+        },
+        "settled": report.settled,
+        "findings": [_finding(finding) for finding in report.findings],
+        "problem": _problem(report.problem),
+        "notes": list(report.notes),
+    }
+
+
+def _problem(problem: Problem | None) -> dict[str, str] | None:
+    return None if problem is None else {"text": _text(problem.text), "cure": _text(problem.cure)}
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    cause = finding.cause
+    return {
+        "kind": finding.kind.value,
+        "dn": _text(finding.dn),
+        "consumer_dn": _text(finding.consumer_dn) or None,
+        "uuid": _text(finding.uuid) or None,
+        "state": finding.state.value,
+        "attributes": [_attribute(attribute) for attribute in finding.attributes],
+        "cause": None if cause is None else {"code": cause.code, "text": cause.text, "cure": cause.cure},
+    }
+
+
+def _attribute(attribute: AttributeDifference) -> dict[str, Any]:
+    return {
+        "name": _text(attribute.name),
+        "provider": [_value(attribute.name, value) for value in attribute.provider],
+        "consumer": [_value(attribute.name, value) for value in attribute.consumer],
+    }
+
+
+def _value(name: str, value: bytes) -> str | dict[str, str]:
+    if is_secret(name):
+        return digest(value)
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return {"base64": base64.b64encode(value).decode()}
+
+
+def _text(text: str) -> str:
+    """Text without lone surrogates, which are no JSON."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

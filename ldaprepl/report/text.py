@@ -1,0 +1,106 @@
+"""Reports for people: one verdict first, then what is wrong, then what was compared.
+
+Sigils as in a diff seen from the consumer: `-` it lacks, `+` it has too much, `>` it holds under another DN,
+`*` it holds with other values, `!` it holds another entry under this DN. Colour, where wanted, goes on our own words
+only, never on data.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from ldaprepl.domain.verdict import ConsumerReport, Finding, Kind, State, Verdict, VerifyReport
+from ldaprepl.report.values import printable, shown
+
+_SIGIL = {Kind.MISSING: "-", Kind.EXTRA: "+", Kind.RENAMED: ">", Kind.DIFFERS: "*", Kind.IDENTITY: "!"}
+_MEANING = {
+    Kind.MISSING: "only the provider has it",
+    Kind.EXTRA: "only the consumer has it",
+    Kind.RENAMED: "another DN on the consumer",
+    Kind.DIFFERS: "other values on the consumer",
+    Kind.IDENTITY: "another entry under this DN on the consumer",
+}
+_COLOUR = {
+    Verdict.EQUAL: "32",
+    Verdict.BEHIND: "33",
+    Verdict.DIVERGED: "31",
+    Verdict.UNDECIDED: "35",
+}
+_VALUE_WIDTH = 60
+_VALUES_SHOWN = 4
+
+
+def render_verify(report: VerifyReport, *, colour: bool = False, limit: int = 20) -> str:
+    """The report as text; of each kind at most `limit` findings a consumer (0: all)."""
+    lines: list[str] = []
+    for consumer in report.consumers:
+        lines += _consumer(report, consumer, colour, limit)
+        lines.append("")
+    csns = ", ".join(report.contextcsn.texts()) or "none to be seen"
+    lines.append(f"provider {printable(report.provider)}, base {printable(report.base) or '(root)'}")
+    lines.append(f"its contextCSN: {csns}; {report.seconds:.1f} s")
+    return "\n".join(lines) + "\n"
+
+
+def _consumer(report: VerifyReport, consumer: ConsumerReport, colour: bool, limit: int) -> list[str]:
+    word = consumer.verdict.value.upper()
+    if colour:
+        word = f"\x1b[1;{_COLOUR[consumer.verdict]}m{word}\x1b[0m"
+    lines = [f"{word}: {printable(consumer.uri)}{_summary(consumer)}"]
+    if consumer.problem:
+        lines.append(f"  {printable(consumer.problem.text)}.")
+        lines += [f"  {printable(consumer.problem.cure)}"] if consumer.problem.cure else []
+        read = f"{consumer.provider_entries:,} entries of the provider, {consumer.consumer_entries:,} of the consumer"
+        lines.append(f"  Nothing is called missing: {read} were read.")
+    for kind in Kind:
+        lines += _kind(kind, [finding for finding in consumer.findings if finding.kind is kind], limit)
+    lines += [f"  note: {printable(note)}" for note in consumer.notes]
+    if consumer.verdict is Verdict.BEHIND:
+        lines.append("  Only lag: the consumer has not passed the provider's contextCSN yet. Look again later.")
+    return lines
+
+
+def _summary(consumer: ConsumerReport) -> str:
+    if consumer.problem:
+        return ""
+    counts = f"{consumer.equal:,} of {consumer.provider_entries:,} entries equal"
+    if not consumer.findings:
+        return f", {counts}"
+    kinds = Counter(finding.kind for finding in consumer.findings)
+    words = ", ".join(f"{kinds[kind]:,} {kind.value}" for kind in Kind if kinds[kind])
+    total = len(consumer.findings)
+    return f", {total:,} finding{'s' * (total != 1)} ({words}), {counts}"
+
+
+def _kind(kind: Kind, findings: list[Finding], limit: int) -> list[str]:
+    if not findings:
+        return []
+    lines = [f"  {kind.value} ({_MEANING[kind]}): {len(findings):,}"]
+    for finding in findings[: limit or None]:
+        lines += _finding(finding)
+    if limit and len(findings) > limit:
+        lines.append(f"    … and {len(findings) - limit:,} more (--limit 0 shows all)")
+    return lines
+
+
+def _finding(finding: Finding) -> list[str]:
+    behind = "  (behind)" if finding.state is State.BEHIND else ""
+    lines = [f"    {_SIGIL[finding.kind]} {printable(finding.dn)}{behind}"]
+    if finding.kind is Kind.RENAMED:
+        lines.append(f"        on the consumer: {printable(finding.consumer_dn)}")
+    for attribute in finding.attributes:
+        name = printable(attribute.name)
+        lines.append(f"        {name}: {_values(attribute.name, attribute.provider)}")
+        lines.append(f"        {' ' * len(name)}  consumer: {_values(attribute.name, attribute.consumer)}")
+    if finding.cause:
+        lines.append(f"        {finding.cause.code}: {printable(finding.cause.text)}")
+        lines += [f"        {printable(finding.cause.cure)}"] if finding.cause.cure else []
+    return lines
+
+
+def _values(name: str, values: Iterable[bytes]) -> str:
+    held = list(values)
+    words = [shown(name, value, _VALUE_WIDTH) for value in held[:_VALUES_SHOWN]]
+    more = len(held) - len(words)
+    return ", ".join(words) + (f" and {more:,} more" if more else "") if held else "(none)"

@@ -1,0 +1,177 @@
+"""Verify: is every entry the same on the provider and on its consumers?
+
+One pass reads all servers at once and joins them; what is not equal there is a suspect (see `domain.join`). Then a
+second look (`recheck` has the rules) tells what is lag from what is wrong. A side that was not read to a
+clean end is `undecided`: nothing on it is called missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+
+from ldaprepl.domain.compare import Comparer, SplitFrame, SplitValues
+from ldaprepl.domain.csn import CsnSet
+from ldaprepl.domain.join import Join, Overflow, Side, Suspects
+from ldaprepl.domain.matching import Schema
+from ldaprepl.domain.scope import ReplicationScope
+from ldaprepl.domain.verdict import ConsumerReport, Problem, VerifyReport
+from ldaprepl.errors import LdapreplError
+from ldaprepl.ports import Clock, Directory, Ending, Progress, Pump
+from ldaprepl.recheck import Recheck
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What verify works with: the world behind ports, and the frame decoder."""
+
+    pump: Pump
+    split: SplitFrame
+    values: SplitValues
+    overflow: Callable[[], AbstractContextManager[Overflow]]
+    clock: Clock
+    progress: Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """`settle`: seconds that a consumer gets to pass the provider's CSN; `bytewise`: no schema, bytes only."""
+
+    settle: float = 10.0
+    bytewise: bool = False
+
+
+def verify(
+    provider: Directory, consumers: Sequence[Directory], scope: ReplicationScope, tools: Tools, options: Options
+) -> VerifyReport:
+    """Compare every entry of `scope`. Raises `LdapreplError` when the provider cannot be asked at all."""
+    started = tools.clock.monotonic()
+    before = provider.context_csn(scope.base)
+    schema = Schema.EMPTY if options.bytewise else provider.schema()
+    comparer = Comparer(schema, scope, tools.split, tools.values)
+    tools.progress.phase("reading")
+    first = _first_look(provider, consumers, comparer, tools)
+    reports = []
+    for consumer, look in zip(consumers, first, strict=True):
+        report = look.report
+        if report.problem is None:
+            recheck = Recheck(provider, consumer, comparer, tools.clock, options.settle)
+            report = _second_look(recheck, look, tools.progress)
+        reports.append(report)
+    return VerifyReport(scope.base, provider.uri, before, tuple(reports), tools.clock.monotonic() - started)
+
+
+def undecided(scope: ReplicationScope, provider: str, consumers: Sequence[str], problem: Problem) -> VerifyReport:
+    """The report when nothing could be asked."""
+    reports = tuple(ConsumerReport(uri, problem=problem) for uri in consumers)
+    return VerifyReport(scope.base, provider, CsnSet(), reports)
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """One consumer after the pass: counts, or the problem; and the suspects."""
+
+    report: ConsumerReport
+    suspects: Suspects
+
+
+def _first_look(provider: Directory, consumers: Sequence[Directory], comparer: Comparer, tools: Tools) -> list[_Look]:
+    """Read everything once, all servers side by side."""
+    overflows = [tools.overflow() for _ in consumers]
+    pairings = [_Pairing(consumer, comparer, overflow) for consumer, overflow in zip(consumers, overflows, strict=True)]
+    provider.start(comparer.scope, comparer.scope.base)
+    read: list[Directory] = [provider]
+    reading: list[_Pairing] = []
+    for pairing in pairings:
+        if pairing.start():
+            read.append(pairing.consumer)
+            reading.append(pairing)
+    try:
+        _join_all(read, reading, tools)
+        return [pairing.outcome() for pairing in pairings]
+    finally:
+        for overflow in overflows:
+            overflow.__exit__(None, None, None)
+
+
+def _join_all(read: Sequence[Directory], reading: Sequence[_Pairing], tools: Tools) -> None:
+    seen = 0
+    for index, item in tools.pump(read):
+        if index == 0:
+            concerned = reading
+            if not isinstance(item, Ending):
+                seen += len(item)
+                tools.progress.advance(seen)
+        else:
+            concerned = [reading[index - 1]]
+        for pairing in concerned:
+            pairing.take(Side.PROVIDER if index == 0 else Side.CONSUMER, item)
+        if all(pairing.problem for pairing in reading):
+            return
+
+
+class _Pairing:
+    """The join of one consumer with the provider, and what became of it."""
+
+    def __init__(self, consumer: Directory, comparer: Comparer, overflow: AbstractContextManager[Overflow]) -> None:
+        self.consumer = consumer
+        self._comparer = comparer
+        self._join = Join(comparer.same_frames, overflow.__enter__(), comparer.rename)
+        self._notes: list[str] = []
+        self.problem: Problem | None = None
+
+    def start(self) -> bool:
+        """Begin the consumer's read; False when it refuses at once."""
+        scope = self._comparer.scope
+        try:
+            self.consumer.start(scope, scope.consumer_base)
+        except LdapreplError as error:
+            self.problem = Problem(error.message, error.cure)
+        return self.problem is None
+
+    def take(self, side: Side, item: list[tuple[bytes, bytes]] | Ending) -> None:
+        """Entries, or the end, of one side."""
+        if self.problem is not None:
+            return
+        if isinstance(item, Ending):
+            self.problem = item.problem
+            if item.references:
+                who = "the provider" if side is Side.PROVIDER else self.consumer.uri
+                self._notes.append(f"{who} answered with {item.references} references; they were not followed")
+            return
+        try:
+            self._join.feed(side, item)
+        except LdapreplError as error:
+            self.problem = Problem(f"an entry could not be decoded: {error.message}", error.cure)
+
+    def outcome(self) -> _Look:
+        """After both ends."""
+        provider_entries, consumer_entries = self._join.counts
+        suspects = self._join.finish() if self.problem is None else Suspects()
+        report = ConsumerReport(
+            self.consumer.uri,
+            provider_entries=provider_entries,
+            consumer_entries=consumer_entries,
+            equal=self._join.equal,
+            problem=self.problem,
+            notes=tuple(self._notes),
+        )
+        return _Look(report, suspects)
+
+
+def _second_look(recheck: Recheck, look: _Look, progress: Progress) -> ConsumerReport:
+    """Judge the suspects; a side that fails now leaves the consumer undecided."""
+    report = look.report
+    try:
+        outcome = recheck.judge(look.suspects, progress)
+    except LdapreplError as error:
+        return replace(report, problem=Problem(error.message, error.cure))
+    return replace(
+        report,
+        contextcsn=outcome.contextcsn,
+        equal=min(report.equal + outcome.equal, report.provider_entries),
+        settled=outcome.equal,
+        findings=outcome.findings,
+        notes=report.notes + outcome.notes,
+    )

@@ -1,0 +1,134 @@
+"""One server as the verbs see it (`ports.Directory`): contextCSN, schema, the bulk read, single entries.
+
+What a server answers instead of entries is explained here, with the cure, because here it is known who asked for what.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from ldaprepl.domain.csn import CsnSet
+from ldaprepl.domain.entry import Entry
+from ldaprepl.domain.matching import Schema
+from ldaprepl.domain.scope import ReplicationScope
+from ldaprepl.domain.verdict import Problem
+from ldaprepl.errors import IncompleteRead
+from ldaprepl.protocol import results
+from ldaprepl.protocol.messages import Result
+from ldaprepl.protocol.requests import SearchRequest, manage_dsa_it
+from ldaprepl.wire.endpoint import Anonymous, External
+from ldaprepl.wire.stream import Stream
+
+_ALWAYS = ("entryUUID", "entryCSN")  # identity and age of an entry are asked for whatever the scope says
+
+
+class LdapDirectory:
+    """A directory behind a bound stream."""
+
+    def __init__(self, stream: Stream) -> None:
+        self.stream = stream
+        self._asked: ReplicationScope | None = None
+        self._base = ""
+        self._suffixes: dict[str, str] = {}
+
+    @property
+    def uri(self) -> str:
+        return self.stream.uri
+
+    # -- what the server says of itself ----------------------------------------------------------------------------
+
+    def suffix(self, base: str) -> str:
+        """The naming context that holds `base`; `base` itself when the root DSE does not show one (RFC 4512, 5.1)."""
+        if base not in self._suffixes:
+            answer = self.stream.search("", attributes=("namingContexts",))
+            contexts = [value for entry in answer.entries for value in entry.values("namingContexts")]
+            names = [context.decode("utf-8", "surrogateescape") for context in contexts]
+            holding = [name for name in names if name and Schema.EMPTY.is_below(base.lower(), name.lower())]
+            self._suffixes[base] = max(holding, key=len, default=base)
+        return self._suffixes[base]
+
+    def context_csn(self, base: str) -> CsnSet:
+        """The live contextCSN. A partial replica keeps it on a hidden glue entry: hence ManageDsaIT.
+
+        Asked for by name: `+` would give the stored value, which may be stale.
+        """
+        answer = self.stream.search(self.suffix(base), attributes=("contextCSN",), controls=(manage_dsa_it(),))
+        return CsnSet.parse(value for entry in answer.entries for value in entry.values("contextCSN"))
+
+    def schema(self) -> Schema:
+        """The subschema that governs the server's entries (RFC 4512, section 4.4)."""
+        answer = self.stream.search("", attributes=("subschemaSubentry",))
+        value = answer.entries[0].first("subschemaSubentry") if answer.entries else None
+        where = value.decode("utf-8", "surrogateescape") if value else "cn=Subschema"
+        answer = self.stream.search(
+            where, filter="(objectClass=subschema)", attributes=("attributeTypes", "objectClasses")
+        )
+        if not answer.entries:
+            raise IncompleteRead(
+                f"{self.uri} does not show its schema at {where!r} to {self.stream.endpoint.bind}"
+                f" ({results.name_of(answer.result.code)})",
+                "Give this identity read access to the subschema entry, or compare byte by byte with --bytewise.",
+            )
+        entry = answer.entries[0]
+        return Schema.parse(entry.values("attributeTypes"), entry.values("objectClasses"))
+
+    # -- reading ---------------------------------------------------------------------------------------------------
+
+    def start(self, scope: ReplicationScope, base: str) -> None:
+        """Begin the bulk read: one search, not paged (paging and sync limits do not mix, and it is slower)."""
+        self._asked, self._base = scope, base
+        self.stream.start(
+            SearchRequest(base, scope.scope, scope.filter, requested(scope), (manage_dsa_it(),)),
+        )
+
+    def fetch(self, dns: Sequence[str], scope: ReplicationScope) -> Iterator[Entry | None]:
+        for dn, answer in zip(dns, self.stream.fetch(dns, scope.filter, requested(scope)), strict=True):
+            if isinstance(answer, Result):
+                raise IncompleteRead(
+                    f"{self.uri} would not show {dn!r} to {self.stream.endpoint.bind} ({results.name_of(answer.code)})"
+                )
+            yield answer
+
+    def explain(self, result: Result, entries: int) -> Problem | None:
+        """None for success; else why the read was not whole, and what to do about it."""
+        who = self.stream.endpoint.bind
+        code = result.code
+        if code == results.SUCCESS:
+            return None
+        text = f": {result.text}" if result.text else ""
+        if code == results.SIZE_LIMIT:
+            return Problem(
+                f"{self.uri} cut the answer for {who} after {entries} entries (size limit)",
+                f"Lift the limit in the database section of that server: {self._limits_line()}",
+            )
+        if code in (results.TIME_LIMIT, results.ADMIN_LIMIT):
+            return Problem(
+                f"{self.uri} cut the answer for {who} after {entries} entries ({results.name_of(code)}{text})",
+                f"Lift the limit in the database section of that server: {self._limits_line()}",
+            )
+        if code == results.NO_SUCH_OBJECT:
+            return Problem(
+                f"{self.uri} has no entry {self._base!r}, or does not show it to {who}",
+                "Check --base, and that this identity has read access: servers answer the same in both cases.",
+            )
+        if code == results.REFERRAL:
+            where = ", ".join(result.referrals) or "another server"
+            return Problem(f"{self.uri} does not hold {self._base!r} and refers to {where}", "Ask that server.")
+        return Problem(f"{self.uri} ended the read after {entries} entries ({results.name_of(code)}{text})")
+
+    def _limits_line(self) -> str:
+        who = self.stream.endpoint.bind
+        if isinstance(who, Anonymous):
+            pattern = "anonymous"
+        elif isinstance(who, External):
+            pattern = 'dn.exact="<the DN that EXTERNAL maps to>"'
+        else:
+            pattern = f'dn.exact="{who.dn}"'
+        return f"limits {pattern} size=unlimited time=unlimited"
+
+
+def requested(scope: ReplicationScope) -> tuple[str, ...]:
+    """The attributes to ask for: those of the scope, and always what identifies an entry."""
+    if "+" in scope.attrs:
+        return scope.attrs
+    return (*scope.attrs, *(name for name in _ALWAYS if name.lower() not in {held.lower() for held in scope.attrs}))
