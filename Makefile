@@ -1,0 +1,24 @@
+# make demo      the whole story on two private servers, in a minute
+# make test      everything that can be checked on this machine
+# make bench     the speed and memory budgets, side by side with their peers
+.PHONY: setup demo test lint bench clean
+
+setup:
+	@.ci/setup
+
+demo: setup
+	@.venv/bin/ldaprepl demo
+
+test: setup lint
+	@.venv/bin/python -m pytest $(PYTEST)
+
+lint: setup
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check --quiet .
+	@.venv/bin/mypy
+
+bench: setup
+	@.venv/bin/python benchmarks/verify.py
+
+clean:
+	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
