@@ -5,7 +5,7 @@ pid on standard output. A byte on standard input is a signal number for slapd, a
 The end of standard input means that the parent is gone, in whatever way, SIGKILL included: slapd is killed and the
 folder removed. Being slapd's parent, it never signals a pid that belongs to somebody else by now. (PR_SET_PDEATHSIG
 would not do: it is Linux only, and it fires when the *thread* that started the process ends.) Only light modules of the
-standard library: it must start fast.
+standard library: it must start fast. Only its own SIGKILL would leave slapd behind.
 """
 
 from __future__ import annotations

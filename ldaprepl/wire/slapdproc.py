@@ -12,18 +12,14 @@ or its data. Root passwords are generated, live in files with mode 0600, and nev
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import signal
 import socket
 import subprocess
-import sys
-import tempfile
 import time
 import weakref
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -31,12 +27,11 @@ from urllib.parse import quote
 
 from ldaprepl.domain.secret import Secret
 from ldaprepl.errors import LdapreplError, ServerUnavailable, UsageError
-from ldaprepl.wire import slapdguard
 from ldaprepl.wire.slapdconf import SlapdConf, render
+from ldaprepl.wire.slapdholdings import Holdings, new_folder
 from ldaprepl.wire.slapdinstall import Installation, find_installation
 from ldaprepl.wire.slaptool import private_copy, run_tool, write_private
 
-_SOCKET_PATH_MAX = 100  # sun_path holds 104 bytes on BSD, 108 on Linux
 _BIND_REQUEST = bytes.fromhex("300c020101600702010304008000")  # anonymous simple bind (RFC 4511, section 4.2)
 
 
@@ -61,10 +56,10 @@ class Slapd:
         self.installation = installation or find_installation()
         self.conf = conf if isinstance(conf, SlapdConf) else SlapdConf()
         self.debug = debug
-        self.folder = _new_folder()
-        self._held = _Held(self.folder, [_reserve() for wanted in (tcp, ldaps) if wanted])
+        self._held = Holdings(new_folder(), ports=tcp + ldaps)
+        self.folder = self._held.folder
         self._finalizer = weakref.finalize(self, self._held.release)
-        ports = [held.getsockname()[1] for held in self._held.ports]
+        ports = self._held.ports
         self.ldap_uri = f"ldap://127.0.0.1:{ports[0]}" if tcp else ""
         self.ldaps_uri = f"ldaps://127.0.0.1:{ports[-1]}" if ldaps else ""
         self.ldapi_uri = f"ldapi://{quote(str(self._socket), safe='')}"
@@ -189,15 +184,17 @@ class Slapd:
         """
         self._must_be_stopped("start")
         listeners = " ".join(f"{uri}/" for uri in (self.ldap_uri, self.ldaps_uri, self.ldapi_uri) if uri)
-        self._held.spawn([str(self._program), *self._config, "-h", listeners, "-d", self.debug, "-s", "0"])
+        log = self.folder / "slapd.log"
+        begin = log.stat().st_size if log.exists() else 0
+        self._held.spawn([str(self._program), *self._config, "-h", listeners, "-d", self.debug, "-s", "0"], log)
         deadline = time.monotonic() + timeout
         while not _answers(self._socket):
             if not self.running:
                 self._held.reap()
-                raise ServerUnavailable(f"the private slapd did not start; its last words:\n{self.log_tail()}")
+                raise ServerUnavailable(f"the private slapd did not start; its last words:\n{self._words(begin)}")
             if time.monotonic() > deadline:
                 self.kill()
-                raise ServerUnavailable(f"the private slapd is silent; its last words:\n{self.log_tail()}")
+                raise ServerUnavailable(f"the private slapd is silent; its last words:\n{self._words(begin)}")
             time.sleep(0.005)
         return self
 
@@ -230,11 +227,7 @@ class Slapd:
 
     def log_tail(self, lines: int = 20) -> str:
         """The last lines that slapd wrote, without the root passwords should they occur."""
-        try:
-            text = (self.folder / "slapd.log").read_text(encoding="utf-8", errors="backslashreplace")
-        except FileNotFoundError:
-            return ""
-        return self._masked("\n".join(text.splitlines()[-lines:]))
+        return self._words(0, lines)
 
     def close(self) -> None:
         """Stop the server and remove its folder. May be called twice."""
@@ -273,6 +266,13 @@ class Slapd:
         target.mkdir(mode=0o700)
         return target
 
+    def _words(self, begin: int, lines: int = 20) -> str:
+        try:
+            octets = (self.folder / "slapd.log").read_bytes()[begin:]
+        except FileNotFoundError:
+            return ""
+        return self._masked("\n".join(octets.decode("utf-8", "backslashreplace").splitlines()[-lines:]))
+
     def _masked(self, text: str) -> str:
         for database in (self.conf.database, *self.conf.others):
             text = text.replace(database.rootpw.reveal(), str(database.rootpw))
@@ -284,101 +284,6 @@ class Slapd:
             words = self._masked("\n".join(done.stderr.splitlines()[-10:]))
             raise LdapreplError(f"slap{tool} ended with code {done.returncode}: {words}")
         return done.stdout
-
-
-class _Held:
-    """What must be let go when a Slapd goes; apart from it, so that a finalizer can hold this and not the object."""
-
-    def __init__(self, folder: Path, ports: list[socket.socket]) -> None:
-        self.folder = folder
-        self.ports = ports
-        self.guard: subprocess.Popen[bytes] | None = None
-        self.pid = 0
-        self._owner = os.getpid()
-
-    def spawn(self, command: list[str]) -> None:
-        """Start slapd under its guard, in a session of its own: Ctrl-C must not end it before we do."""
-        self.reap()
-        if not sys.platform.startswith("linux"):
-            for port in self.ports:
-                port.close()
-        log = os.open(self.folder / "slapd.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        try:
-            self.guard = subprocess.Popen(
-                [sys.executable, "-I", "-S", slapdguard.__file__, str(self.folder), *command],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                start_new_session=True,
-                bufsize=0,
-            )
-        finally:
-            os.close(log)
-        word = self._hear()
-        if not word.isdecimal():
-            self.reap()
-            raise ServerUnavailable(
-                f"a private slapd could not be started: {word or 'no word from its guard'}",
-                "If the folder for temporary files forbids programs (noexec), set TMPDIR to another one",
-            )
-        self.pid = int(word)
-
-    def signal(self, signum: int) -> None:
-        """Have the guard send slapd a signal and wait for its word. Nothing happens when slapd is gone."""
-        if self.guard and self.guard.stdin:
-            with suppress(BrokenPipeError):
-                self.guard.stdin.write(bytes([signum]))
-                self._hear()
-
-    def _hear(self) -> str:
-        return self.guard.stdout.readline().decode().strip() if self.guard and self.guard.stdout else ""
-
-    def reap(self, timeout: float | None = None) -> None:
-        """Wait for slapd's end, then close the pipes: closing them first would be the order to kill and remove.
-
-        Raises subprocess.TimeoutExpired.
-        """
-        if self.guard:
-            self.guard.wait(timeout)
-            self._close_pipes(self.guard)
-            self.guard = None
-
-    @staticmethod
-    def _close_pipes(guard: subprocess.Popen[bytes]) -> None:
-        for pipe in (guard.stdin, guard.stdout):
-            if pipe:
-                pipe.close()
-
-    def release(self) -> None:
-        """End the process, remove the folder. Does nothing in a forked child: the server belongs to its parent."""
-        if os.getpid() != self._owner:
-            return
-        if self.guard:
-            self._close_pipes(self.guard)
-            self.reap()
-        for port in self.ports:
-            port.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def _new_folder() -> Path:
-    folder = Path(tempfile.mkdtemp(prefix="ldaprepl-")).resolve()
-    if len(os.fsencode(folder)) > _SOCKET_PATH_MAX - len("/ldapi"):
-        folder.rmdir()
-        folder = Path(tempfile.mkdtemp(prefix="ldaprepl-", dir="/tmp")).resolve()
-    return folder
-
-
-def _reserve() -> socket.socket:
-    """Hold a free loopback port.
-
-    Linux lets slapd, which sets SO_REUSEADDR too, bind it while we, not listening, keep others away from it; elsewhere
-    it is let go just before the start.
-    """
-    held = socket.socket()
-    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    held.bind(("127.0.0.1", 0))
-    return held
 
 
 def _answers(path: Path) -> bool:

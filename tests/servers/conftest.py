@@ -1,0 +1,66 @@
+"""Real servers for tests: started here, stopped here, whatever happens in between.
+
+Where slapd is not installed these tests are skipped, with the reason; with `CI` set they fail instead, because a
+pipeline that skips them proves nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from tls import Authority
+
+from ldaprepl.errors import ServerUnavailable
+from ldaprepl.wire.slapdinstall import Installation, find_installation
+from ldaprepl.wire.slapdproc import Slapd
+
+HERE = Path(__file__).parent
+SlapdFactory = Callable[..., Slapd]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything below this folder needs slapd: the marker cannot be forgotten."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.servers)
+
+
+@pytest.fixture(scope="session")
+def installation() -> Installation:
+    """slapd on this machine."""
+    try:
+        return find_installation()
+    except ServerUnavailable as error:
+        if os.environ.get("CI"):
+            pytest.fail(f"these tests must run where CI is set: {error}")
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def slapd(installation: Installation) -> Iterator[SlapdFactory]:
+    """A factory of private servers with the arguments of `Slapd`, not yet started; all end with the test."""
+    with ExitStack() as stack:
+        yield lambda *args, **options: stack.enter_context(Slapd(*args, installation=installation, **options))
+
+
+@pytest.fixture(scope="module")
+def slapd_module(installation: Installation) -> Iterator[SlapdFactory]:
+    """The same, for servers that the tests of one module share and only read."""
+    with ExitStack() as stack:
+        yield lambda *args, **options: stack.enter_context(Slapd(*args, installation=installation, **options))
+
+
+@pytest.fixture
+def server(slapd: SlapdFactory) -> Slapd:
+    """One running, empty server with default settings."""
+    return slapd().start()
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """A private CA. `slapd(SlapdConf(lines=authority.slapd_lines()), ldaps=True)` is a server with TLS."""
+    return Authority.create(tmp_path_factory.mktemp("ca"))
