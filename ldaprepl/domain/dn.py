@@ -6,7 +6,8 @@ name give the same tuples. What needs no schema is here; whether two names are t
 of each attribute: `Schema.dn_key`.
 
 slapd 2.5 refuses `#hex` values, an empty value and an unescaped `"`, `<` or `>`. Here the string types of `#hex` and
-an empty value are read, as other servers have them.
+an empty value are read, as other servers have them. It also takes tabs and line ends for spaces around names; here
+they belong to the value, which is the stricter reading.
 """
 
 from __future__ import annotations
