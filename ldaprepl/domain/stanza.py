@@ -3,7 +3,8 @@
 A stanza keeps its words in order, known or not, so that reading loses nothing and a linter can speak about all of it.
 Accessors give typed values with slapd's defaults. Rendering is strict: a keyword the target version does not know, a
 value it would refuse or silently misread, or a value the form cannot express is an error that says why; only comfort
-(`Keyword.dispensable`) is dropped for an old version, and the rendering says so. What is rendered reads back equal.
+(`Keyword.dispensable`) is dropped for an old version, and the rendering says so. What is rendered reads back equal (in
+cn=config a filter or DN with quotes may come back with a hexadecimal escape for them).
 """
 
 from __future__ import annotations
@@ -303,8 +304,7 @@ class Stanza:
         words = []
         for parameter in kept:
             try:
-                text = parameter.text
-                words.append(parameter.keyword if text is None else quote(text, form, parameter.keyword))
+                words.append(_quoted(parameter, form))
             except Unwritable as problem:
                 reasons.append(Complaint(parameter.keyword, problem.message, parameter.place))
         if reasons:
@@ -334,6 +334,22 @@ def _complain(parameter: Parameter, version: Version) -> Complaint | None:
         return Complaint(known.name, f"{known.name} has swallowed the credentials: an open quote?", parameter.place)
     reason = syncvalues.complaint(known, text, version)
     return Complaint(known.name, reason, parameter.place) if reason else None
+
+
+def _quoted(parameter: Parameter, form: Form) -> str:
+    """The word as it stands in the text. Raises Unwritable."""
+    text, known = parameter.text, parameter.known
+    if text is None:
+        return parameter.keyword
+    try:
+        return quote(text, form, parameter.keyword)
+    except Unwritable:
+        # the same DN or filter can be spelled without the quote (RFC 4514, section 2.4; RFC 4515, section 3)
+        if known and known.syntax is Syntax.FILTER:
+            text = text.replace('"', "\\22")
+        elif known and known.syntax is Syntax.DN:
+            text = text.replace('\\"', "\\22")
+        return quote(text, form, parameter.keyword)
 
 
 def _standing(keyword: Keyword, version: Version) -> str:
