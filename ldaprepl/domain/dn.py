@@ -213,11 +213,9 @@ def _encode(dn: str, at: int, text: str) -> bytes:
 def _from_ber(dn: str, at: int, ber: bytes) -> bytes:
     """The contents of a BER string; nothing else has a form that could be compared with other values."""
     charset = _STRING_TAGS.get(ber[0])
-    length, head = (ber[1], 2) if len(ber) > 1 else (-1, 2)
-    if length > 0x80:
-        size = length & 0x7F
-        length, head = int.from_bytes(ber[2 : 2 + size], "big"), 2 + size
-    if charset is None or length != len(ber) - head:
+    head = 2 + (ber[1] & 0x7F if len(ber) > 1 and ber[1] > 0x80 else 0)  # tag and length (X.690, section 8.1.3)
+    length = int.from_bytes(ber[2:head], "big") if head > 2 else int.from_bytes(ber[1:2], "big")
+    if charset is None or len(ber) != head + length:
         raise _error(dn, at, "not the BER encoding of a string")
     if not charset:
         return ber[head:]
