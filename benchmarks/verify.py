@@ -81,7 +81,7 @@ def contenders(provider: Slapd, consumer: Slapd, folder: Path) -> dict[str, list
 def measure(count: int, runs: int, peers: bool) -> dict[str, dict[str, Cost]]:
     """Medians of every case and contender."""
     results: dict[str, dict[str, Cost]] = {}
-    conf = SlapdConf(database=Database(nosync=True), modules=("syncprov",))
+    conf = SlapdConf(database=Database(nosync=True, lines=("overlay syncprov",)), modules=("syncprov",))
     with Slapd(conf) as provider:
         load(provider, stamped(directory(count)))
         for case in CASES:

@@ -42,8 +42,13 @@ class Directory(Protocol):
     def start(self, scope: ReplicationScope, base: str) -> None:
         """Begin the one bulk read of `scope` at `base`."""
 
-    def fetch(self, dns: Sequence[str], scope: ReplicationScope) -> Iterator[Entry | None]:
-        """Single entries in the order of `dns`, None where there is none. Raises `IncompleteRead`."""
+    def fetch(
+        self, dns: Sequence[str], scope: ReplicationScope, attributes: Sequence[str] = ()
+    ) -> Iterator[Entry | None]:
+        """Single entries in the order of `dns`, None where there is none; only some `attributes` where they are named.
+
+        Raises `IncompleteRead`.
+        """
 
 
 Pump = Callable[[Sequence[Directory]], Iterator[tuple[int, RawEntries | Ending]]]

@@ -22,6 +22,7 @@ from ldaprepl.domain.compare import Comparer, Divergence
 from ldaprepl.domain.csn import Csn, CsnSet
 from ldaprepl.domain.entry import Entry
 from ldaprepl.domain.join import Suspects
+from ldaprepl.domain.scope import STAMPS
 from ldaprepl.domain.verdict import Finding, Kind, State
 from ldaprepl.ports import Clock, Directory, Progress
 
@@ -134,7 +135,7 @@ class Recheck:
         theirs = _found(self._consumer.fetch([self._comparer.consumer_dn(dn) for dn in dns], scope))
         divergences = self._comparer.classify(ours, theirs)
         if divergences:
-            again = _found(self._provider.fetch(_dns(divergences, self._comparer), scope))
+            again = _found(self._provider.fetch(_dns(divergences, self._comparer), scope, STAMPS))
             before, after = self._keyed(ours), self._keyed(again)
             divergences = [self._marked(divergence, before, after) for divergence in divergences]
         return divergences, gate, len(ours)
@@ -148,10 +149,11 @@ class Recheck:
         stable = all(self._unchanged(before.get(key), after.get(key)) for key in keys)
         return divergence if stable else replace(divergence, stable=False)
 
-    def _unchanged(self, before: Entry | None, after: Entry | None) -> bool:
+    @staticmethod
+    def _unchanged(before: Entry | None, after: Entry | None) -> bool:
         if before is None or after is None:
             return before is after
-        return before.uuid == after.uuid and before.csn == after.csn and not self._comparer.differences(before, after)
+        return all(before.values(name) == after.values(name) for name in STAMPS if after.values(name))
 
     def _wait(self, target: CsnSet) -> _Gate:
         """Until the consumer has passed `target`, at most until the deadline."""

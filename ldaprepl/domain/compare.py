@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from ldaprepl.domain.dn import move
 from ldaprepl.domain.entry import Entry
 from ldaprepl.domain.matching import Schema
-from ldaprepl.domain.scope import ReplicationScope
+from ldaprepl.domain.scope import STAMPS, ReplicationScope
 from ldaprepl.domain.verdict import AttributeDifference, Finding, Kind
 
 # Kept by each server for itself, or computed when asked for (slapd, its overlays, 389 DS). Schema usage dSAOperation
@@ -135,7 +135,7 @@ class Comparer:
         if canonical in named or base in named:
             return False
         local = base in SERVER_LOCAL or self.schema.is_server_local(description)
-        return local or (base in ("entryuuid", "entrycsn") and "+" not in self.scope.attrs)
+        return local or (base in _STAMPS and "+" not in self.scope.attrs)
 
     def _excluded(self, canonical: str) -> bool:
         return any(self.schema.canonical(name) == canonical for name in self.scope.exattrs)
@@ -225,6 +225,7 @@ class Divergence:
     stable: bool = True
 
 
+_STAMPS = frozenset(name.lower() for name in STAMPS)
 _DN_SYNTAX = "1.3.6.1.4.1.1466.115.121.1.12"
 
 

@@ -11,6 +11,7 @@ from enum import StrEnum
 
 MATCH_ALL = "(objectClass=*)"
 EVERY_ATTRIBUTE = ("*", "+")
+STAMPS = ("entryUUID", "entryCSN", "modifyTimestamp")  # who an entry is, and what moves with every change of it
 
 
 class Scope(StrEnum):

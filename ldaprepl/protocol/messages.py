@@ -75,6 +75,21 @@ def decode_entry_body(frame: bytes, start: int, end: int) -> tuple[bytes, list[t
         raise ProtocolViolation("bytes follow the attributes of an entry")
     attributes = []
     while pos < stop:
+        # Nearly every attribute has lengths of one byte: read them here, and leave the others to the general form.
+        if pos + 6 <= stop and frame[pos] == ber.SEQUENCE and (size := frame[pos + 1]) < 0x80:
+            last = pos + 2 + size
+            first = pos + 4 + frame[pos + 3]  # the tag of the values, where the name has a length of one byte
+            if (
+                last <= stop
+                and first + 2 <= last
+                and frame[pos + 2] == ber.OCTET_STRING
+                and frame[pos + 3] < 0x80
+                and frame[first] == ber.SET
+                and first + 2 + frame[first + 1] == last
+            ):
+                attributes.append((frame[pos + 4 : first], frame[first + 2 : last]))
+                pos = last
+                continue
         at, last = ber.expect(ber.SEQUENCE, frame, pos, stop, "attribute")
         name, at = ber.read_octets(frame, at, last, "attribute description")
         first, after = ber.expect(ber.SET, frame, at, last, "attribute values")
@@ -87,8 +102,10 @@ def decode_entry_body(frame: bytes, start: int, end: int) -> tuple[bytes, list[t
 
 def decode_values(encoded: bytes) -> tuple[bytes, ...]:
     """The values of one attribute from the content of their SET OF. Raises `ProtocolViolation`."""
-    values = []
     pos, end = 0, len(encoded)
+    if end > 1 and encoded[0] == ber.OCTET_STRING and encoded[1] < 0x80 and encoded[1] + 2 == end:
+        return (encoded[2:],)  # one short value, as most attributes have
+    values = []
     while pos < end:
         value, pos = ber.read_octets(encoded, pos, end, "attribute value")
         values.append(value)

@@ -6,7 +6,7 @@ equal frames.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ldaprepl.protocol.ber import ENUMERATED, INTEGER, SEQUENCE, boolean, integer, octets, tlv
@@ -49,18 +49,25 @@ class SearchRequest:
 
     def encoded(self, message_id: int) -> bytes:
         """The whole LDAPMessage. Raises `UsageError` for a filter that is not RFC 4515."""
-        operation = tlv(
-            _SEARCH,
-            octets(self.base),
-            integer(_SCOPES[self.scope], ENUMERATED),
-            integer(0, ENUMERATED),
-            integer(0, INTEGER),
-            integer(0, INTEGER),
-            boolean(False),
-            encode_filter(self.filter),
-            tlv(SEQUENCE, *(octets(name) for name in self.attributes)),
+        return self.encoder()(message_id, self.base)
+
+    def encoder(self) -> Callable[[int, str], bytes]:
+        """The same for many bases: a function of message ID and base. Raises `UsageError`."""
+        behind_base = b"".join(
+            (
+                integer(_SCOPES[self.scope], ENUMERATED),
+                integer(0, ENUMERATED),
+                integer(0, INTEGER),
+                integer(0, INTEGER),
+                boolean(False),
+                encode_filter(self.filter),
+                tlv(SEQUENCE, *(octets(name) for name in self.attributes)),
+            )
         )
-        return _message(message_id, operation, self.controls)
+        controls = _controls(self.controls)
+        return lambda message_id, base: tlv(
+            SEQUENCE, integer(message_id), tlv(_SEARCH, octets(base), behind_base), controls
+        )
 
 
 def manage_dsa_it() -> Control:
@@ -84,8 +91,9 @@ def unbind(message_id: int) -> bytes:
     return _message(message_id, tlv(_UNBIND))
 
 
-def _message(message_id: int, operation: bytes, controls: Sequence[Control] = ()) -> bytes:
-    parts = [integer(message_id), operation]
-    if controls:
-        parts.append(tlv(_CONTROLS, *(control.encoded() for control in controls)))
-    return tlv(SEQUENCE, *parts)
+def _controls(controls: Sequence[Control]) -> bytes:
+    return tlv(_CONTROLS, *(control.encoded() for control in controls)) if controls else b""
+
+
+def _message(message_id: int, operation: bytes) -> bytes:
+    return tlv(SEQUENCE, integer(message_id), operation)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from ldaprepl.domain.csn import CsnSet
 from ldaprepl.domain.entry import Entry
 from ldaprepl.domain.matching import Schema
-from ldaprepl.domain.scope import ReplicationScope
+from ldaprepl.domain.scope import STAMPS, ReplicationScope
 from ldaprepl.domain.verdict import Problem
 from ldaprepl.errors import IncompleteRead
 from ldaprepl.protocol import results
@@ -18,8 +18,6 @@ from ldaprepl.protocol.messages import Result
 from ldaprepl.protocol.requests import SearchRequest, manage_dsa_it
 from ldaprepl.wire.endpoint import Anonymous, External
 from ldaprepl.wire.stream import Stream
-
-_ALWAYS = ("entryUUID", "entryCSN")  # identity and age of an entry are asked for whatever the scope says
 
 
 class LdapDirectory:
@@ -81,8 +79,11 @@ class LdapDirectory:
             SearchRequest(base, scope.scope, scope.filter, requested(scope), (manage_dsa_it(),)),
         )
 
-    def fetch(self, dns: Sequence[str], scope: ReplicationScope) -> Iterator[Entry | None]:
-        for dn, answer in zip(dns, self.stream.fetch(dns, scope.filter, requested(scope)), strict=True):
+    def fetch(
+        self, dns: Sequence[str], scope: ReplicationScope, attributes: Sequence[str] = ()
+    ) -> Iterator[Entry | None]:
+        names = attributes or requested(scope)
+        for dn, answer in zip(dns, self.stream.fetch(dns, scope.filter, names), strict=True):
             if isinstance(answer, Result):
                 raise IncompleteRead(
                     f"{self.uri} would not show {dn!r} to {self.stream.endpoint.bind} ({results.name_of(answer.code)})"
@@ -128,7 +129,7 @@ class LdapDirectory:
 
 
 def requested(scope: ReplicationScope) -> tuple[str, ...]:
-    """The attributes to ask for: those of the scope, and always what identifies an entry."""
+    """The attributes to ask for: those of the scope, and always identity and age of an entry."""
     if "+" in scope.attrs:
         return scope.attrs
-    return (*scope.attrs, *(name for name in _ALWAYS if name.lower() not in {held.lower() for held in scope.attrs}))
+    return (*scope.attrs, *(name for name in STAMPS if name.lower() not in {held.lower() for held in scope.attrs}))

@@ -108,6 +108,7 @@ class Stream:
         None: there is no such entry (or the filter leaves it out); a `Result`: the server refused with another code.
         """
         asked = tuple(controls) if controls is not None else (manage_dsa_it(),)
+        encode = SearchRequest("", "base", filter, tuple(attributes), asked).encoder()
         for first in range(0, len(dns), _WINDOW):
             window = dns[first : first + _WINDOW]
             requests = {}
@@ -115,7 +116,7 @@ class Stream:
             for dn in window:
                 message_id = self._take_id()
                 requests[message_id] = dn
-                out.append(SearchRequest(dn, "base", filter, tuple(attributes), asked).encoded(message_id))
+                out.append(encode(message_id, dn))
             self._send(b"".join(out))
             answers = self._gather(set(requests))
             for message_id in requests:
