@@ -1,8 +1,8 @@
 """Every way a command can end, and the exit code that belongs to it.
 
-One tree of exceptions, one table of codes. Errors of libraries are translated into these once, at the edge (`wire`), with the cause chained;
-only `cli.main` turns them into a process exit code. A message is one clear sentence: what is wrong, where (server, DN, file:line); `cure` says
-what to do about it. Neither ever holds a secret.
+One tree of exceptions, one table of codes. Errors of libraries are translated into these once, at the edge (`wire`),
+with the cause chained; only `cli.main` turns them into a process exit code. A message is one clear sentence: what is
+wrong, where (server, DN, file:line); `cure` says what to do about it. Neither ever holds a secret.
 """
 
 from __future__ import annotations

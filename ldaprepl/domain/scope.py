@@ -1,7 +1,8 @@
 """What should be on the consumer: the replication scope.
 
-One value used by every command, so that what is set up, what is copied and what is compared can never disagree. The words are those of the
-`syncrepl` keywords in slapd.conf(5): searchbase, scope, filter, attrs, exattrs, attrsonly, suffixmassage.
+One value used by every command, so that what is set up, what is copied and what is compared can never disagree. The
+words are those of the `syncrepl` keywords in slapd.conf(5): searchbase, scope, filter, attrs, exattrs, attrsonly,
+suffixmassage.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ class Scope(StrEnum):
 class ReplicationScope:
     """The part of the provider's tree that a consumer holds.
 
-    `base` is a DN on the provider; `suffixmassage`, where not empty, is the DN that takes its place on the consumer. `attrs` and `exattrs` are
-    attribute descriptions, `*`, `+` or `@class`.
+    `base` is a DN on the provider; `suffixmassage`, where not empty, is the DN that takes its place on the consumer.
+    `attrs` and `exattrs` are attribute descriptions, `*`, `+` or `@class`.
     """
 
     base: str
