@@ -69,7 +69,7 @@ def split(dn: str) -> list[str]:
     Raises ValueError where escapes or quotes are wrong; a DN without any is only cut at its commas.
     """
     if not _NEEDS_SCAN.search(dn) and ";" not in dn:
-        return [part.strip(" ") for part in dn.split(",")] if dn.strip(" ") else []
+        return [part.strip(" ") for part in dn.split(",")] if dn else []
     return [dn[start:end] for _, start, end in _scan(dn)]
 
 
@@ -78,7 +78,7 @@ def parent(dn: str) -> str:
     has none."""
     if not _NEEDS_SCAN.search(dn) and ";" not in dn:
         leaf, _, rest = dn.partition(",")
-        if not leaf.strip(" "):
+        if not leaf:
             raise ValueError("the empty DN has no parent")
         return rest.lstrip(" ")
     spans = _scan(dn)
@@ -108,6 +108,9 @@ def move(dn: str, old_base: str, new_base: str) -> str:
 
     Raises ValueError if `dn` is not below `old_base`.
     """
+    # Nearly every DN ends with the very letters of its base; without escapes and quotes that comma is a separator.
+    if new_base and old_base and dn.endswith("," + old_base) and not _NEEDS_SCAN.search(dn):
+        return dn.removesuffix(old_base) + new_base
     if not is_below(dn, old_base):
         raise ValueError(f"DN {dn!r} is not below {old_base!r}")
     own = split(dn)
@@ -120,15 +123,16 @@ def _loose(rdns: tuple[Rdn, ...]) -> list[list[tuple[str, str]]]:
 
 
 def _loose_value(value: bytes) -> str:
-    return " ".join(value.decode("utf-8", "surrogateescape").lower().split(" ")).strip(" ")
+    words = value.decode("utf-8", "surrogateescape").lower().split(" ")
+    return " ".join(word for word in words if word)
 
 
 def _scan(dn: str) -> list[tuple[Rdn, int, int]]:
     """Each RDN with the place of its text in `dn`."""
     found: list[tuple[Rdn, int, int]] = []
-    at = _skip(dn, 0)
-    if at == len(dn):
+    if not dn:
         return found
+    at = _skip(dn, 0)
     while True:
         start = at
         avas: list[Ava] = []

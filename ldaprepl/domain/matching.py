@@ -214,7 +214,7 @@ class Schema:
 
     def _whole_key(self, dn: str) -> bytes:
         """Raises ValueError if it is not a DN, or if it is the empty one after a comma."""
-        if _NEEDS_SCAN.search(dn) is None and dn.strip(" "):
+        if dn and _NEEDS_SCAN.search(dn) is None:
             return b",".join([self._rdn_key(text) for text in dn.split(",")])
         return b",".join([self._join(rdn) for rdn in names.parse(dn)])
 
