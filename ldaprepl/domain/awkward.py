@@ -274,6 +274,7 @@ def _every_syntax(number: int, parent: str) -> Entry:
         "mobile": (phone,),
         "postalAddress": (b"1 Main Street$12345 Town$Land", "Stra\u00dfe 1$Stadt".encode()),
         "preferredLanguage": (b"de, en;q=0.5",),
+        "displayName": ("Jos\u00e9 \u00c5ngstr\u00f6m".encode(),),
         "x121Address": (b"12 34",),
         "facsimileTelephoneNumber": (b"+49 30 1$fineResolution",),
         "preferredDeliveryMethod": (b"telephone $ physical",),
