@@ -54,6 +54,14 @@ class ServerUnavailable(LdapreplError):
     """No connection, no TLS, or no bind: nothing could be asked."""
 
 
+class Refused(ServerUnavailable):
+    """The server is there, but TLS or the bind failed: it, or we, are not set up right."""
+
+
+class CertificateExpired(Refused):
+    """The server's certificate is past its end."""
+
+
 class IncompleteRead(LdapreplError):
     """A server's answer did not come to a clean end, so nothing follows from what is absent in it."""
 

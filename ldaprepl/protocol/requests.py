@@ -1,4 +1,5 @@
-"""LDAP requests as bytes (RFC 4511, section 4): search, abandon, unbind, and the controls that go with them.
+"""LDAP requests as bytes (RFC 4511, section 4): bind, search, modify, abandon, unbind, and the controls that go with
+them.
 
 A bulk read and its partner on the other server are sent with the same message ID, so that equal entries arrive as
 equal frames.
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ldaprepl.protocol.ber import ENUMERATED, INTEGER, SEQUENCE, boolean, integer, octets, tlv
+from ldaprepl.protocol.ber import ENUMERATED, INTEGER, SEQUENCE, SET, boolean, integer, octets, tlv
 from ldaprepl.protocol.filters import encode_filter
 
 MANAGE_DSA_IT = "2.16.840.1.113730.3.4.2"  # RFC 3296: referral objects are entries like others
@@ -18,6 +19,7 @@ SYNC_REQUEST = "1.3.6.1.4.1.4203.1.9.1.1"  # RFC 4533
 SYNC_DONE = "1.3.6.1.4.1.4203.1.9.1.3"
 _SCOPES = {"base": 0, "one": 1, "sub": 2, "subord": 3}
 _SEARCH, _ABANDON, _UNBIND, _CONTROLS = 0x63, 0x50, 0x42, 0xA0
+_BIND, _MODIFY, _EXTENDED = 0x60, 0x66, 0x77
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +39,8 @@ class Control:
 
 @dataclass(frozen=True, slots=True)
 class SearchRequest:
-    """A search (RFC 4511, section 4.5.1): no limits asked for, aliases never dereferenced (RFC 4533 forbids more, and
-    a copy wants the alias).
+    """A search (RFC 4511, section 4.5.1): no limits unless asked for, aliases never dereferenced (RFC 4533 forbids
+    more, and a copy wants the alias).
     """
 
     base: str
@@ -46,6 +48,7 @@ class SearchRequest:
     filter: str = "(objectClass=*)"
     attributes: tuple[str, ...] = ("*", "+")
     controls: tuple[Control, ...] = ()
+    size_limit: int = 0
 
     def encoded(self, message_id: int) -> bytes:
         """The whole LDAPMessage. Raises `UsageError` for a filter that is not RFC 4515."""
@@ -57,7 +60,7 @@ class SearchRequest:
             (
                 integer(_SCOPES[self.scope], ENUMERATED),
                 integer(0, ENUMERATED),
-                integer(0, INTEGER),
+                integer(self.size_limit, INTEGER),
                 integer(0, INTEGER),
                 boolean(False),
                 encode_filter(self.filter),
@@ -79,6 +82,28 @@ def sync_request(cookie: bytes | None = None, *, critical: bool) -> Control:
     """Sync Request, mode refreshOnly (RFC 4533, section 2.2)."""
     parts = [integer(1, ENUMERATED)] + ([octets(cookie)] if cookie else [])
     return Control(SYNC_REQUEST, critical, tlv(SEQUENCE, *parts))
+
+
+def bind_simple(message_id: int, dn: str, password: bytes) -> bytes:
+    """Simple bind (RFC 4511, section 4.2)."""
+    return _message(message_id, tlv(_BIND, integer(3), octets(dn), octets(password, 0x80)))
+
+
+def bind_external(message_id: int, authzid: str = "") -> bytes:
+    """SASL EXTERNAL (RFC 4422, appendix A); the empty authorization identity is sent too, as libldap does."""
+    return _message(message_id, tlv(_BIND, integer(3), octets(""), tlv(0xA3, octets("EXTERNAL"), octets(authzid))))
+
+
+def extended(message_id: int, oid: str) -> bytes:
+    """Extended request without a value (RFC 4511, section 4.12)."""
+    return _message(message_id, tlv(_EXTENDED, octets(oid, 0x80)))
+
+
+def replace_values(message_id: int, dn: str, name: str, values: Sequence[bytes]) -> bytes:
+    """Modify: replace all values of one attribute (RFC 4511, section 4.6)."""
+    attribute = tlv(SEQUENCE, octets(name), tlv(SET, *map(octets, values)))
+    change = tlv(SEQUENCE, integer(2, ENUMERATED), attribute)
+    return _message(message_id, tlv(_MODIFY, octets(dn), tlv(SEQUENCE, change)))
 
 
 def abandon(message_id: int, target: int) -> bytes:

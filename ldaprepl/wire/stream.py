@@ -1,18 +1,18 @@
 """A bound LDAP connection that is read as frames.
 
-ldap3 opens the connection, secures it and binds; then its socket is taken over, because nothing in Python that decodes
-every value keeps up with a server. Two ways to read: `search` for small answers, decoded; `start` and `receive` for a
-bulk read, handed on undecoded. A lost connection, silence and rubbish are exceptions that name the server; a result
-code is an answer. Only this file and `opening` touch sockets.
+An opener connects, secures and binds (ldap3, or `plain`); then its socket is taken over, because nothing in Python that
+decodes every value keeps up with a server. Two ways to read: `search` for small answers, decoded; `start` and `receive`
+for a bulk read, handed on undecoded. A lost connection, silence and rubbish are exceptions that name the server; a
+result code is an answer. Only this file and the openers touch sockets.
 """
 
 from __future__ import annotations
 
 import socket
-import ssl
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
+from typing import TYPE_CHECKING, cast
 
 from ldaprepl.domain.entry import Entry
 from ldaprepl.errors import IncompleteRead, LdapreplError, ProtocolViolation, ServerUnavailable
@@ -28,10 +28,12 @@ from ldaprepl.protocol.messages import (
     decode_result,
     decode_values,
 )
-from ldaprepl.protocol.requests import Control, SearchRequest, manage_dsa_it, unbind
+from ldaprepl.protocol.requests import Control, SearchRequest, manage_dsa_it, replace_values, unbind
 from ldaprepl.protocol.results import NO_SUCH_OBJECT, SUCCESS
 from ldaprepl.wire.endpoint import Endpoint
-from ldaprepl.wire.opening import open_socket
+
+if TYPE_CHECKING:
+    import ssl
 
 BULK_ID = 100  # the message ID of every bulk read, the same on every server, so that equal entries are equal frames
 _FIRST_ID, _LAST_ID = 1000, 1 << 30
@@ -54,9 +56,19 @@ class SearchAnswer:
         return self.result.controls
 
 
-def open_stream(endpoint: Endpoint) -> Stream:
-    """Connect, secure and bind. Raises `UsageError` for what is unsafe, `ServerUnavailable` for what does not work."""
-    return Stream(endpoint, open_socket(endpoint.checked()))
+Opener = Callable[[Endpoint], socket.socket]
+
+
+def open_stream(endpoint: Endpoint, opener: Opener | None = None) -> Stream:
+    """Connect, secure and bind, through ldap3 unless another `opener` is given (`plain.open_socket` starts faster).
+
+    Raises `UsageError` for what is unsafe, `ServerUnavailable` for what does not work.
+    """
+    if opener is None:
+        from ldaprepl.wire.opening import open_socket  # ldap3 takes longer to import than a check to run
+
+        opener = open_socket
+    return Stream(endpoint, opener(endpoint.checked()))
 
 
 class Stream:
@@ -82,7 +94,10 @@ class Stream:
         controls: Sequence[Control] = (),
     ) -> SearchAnswer:
         """Search and wait for the end. Raises `ServerUnavailable`, `IncompleteRead` or `ProtocolViolation`."""
-        request = SearchRequest(base, scope, filter, tuple(attributes), tuple(controls))
+        return self.ask(SearchRequest(base, scope, filter, tuple(attributes), tuple(controls)))
+
+    def ask(self, request: SearchRequest) -> SearchAnswer:
+        """The same for a request with whatever it may hold."""
         message_id = self._take_id()
         self._send(request.encoded(message_id))
         reader = FrameReader(message_id)
@@ -99,6 +114,15 @@ class Stream:
                     answer.references.append(decode_reference(message))
                 elif message.op == Op.INTERMEDIATE:
                     answer.intermediates.append(decode_intermediate(message))
+
+    def replace(self, dn: str, name: str, values: Sequence[bytes]) -> Result:
+        """Replace the values of one attribute and wait for the answer. Raises as `search` does."""
+        message_id = self._take_id()
+        self._send(replace_values(message_id, dn, name, values))
+        reader = FrameReader(message_id)
+        while True:
+            for message in self._feed(reader).messages:
+                return decode_result(message)
 
     def fetch(
         self, dns: Sequence[str], filter: str, attributes: Sequence[str], controls: Sequence[Control] | None = None
@@ -151,6 +175,12 @@ class Stream:
         """What the socket holds now (waits when there is nothing). Raises as `search` does."""
         return self._feed(self._reader)
 
+    @property
+    def certificate(self) -> bytes | None:
+        """The server's certificate (DER); None without TLS."""
+        tls = _tls(self._socket)
+        return None if tls is None else tls.getpeercert(binary_form=True)
+
     def fileno(self) -> int:
         """For `select`."""
         return self._socket.fileno()
@@ -171,7 +201,7 @@ class Stream:
         try:
             data = self._socket.recv(_CHUNK)
             # Decrypted bytes wait inside the TLS object, where `select` does not see them.
-            while isinstance(self._socket, ssl.SSLSocket) and (more := self._socket.pending()):
+            while (tls := _tls(self._socket)) and (more := tls.pending()):
                 data += self._socket.recv(more)
         except TimeoutError as error:
             seconds = f"{self.endpoint.timeout:g}"
@@ -231,6 +261,11 @@ def _entry(dn: bytes, attributes: list[tuple[bytes, bytes]]) -> Entry:
         key = name.decode("utf-8", "replace")
         held[key] = held.get(key, ()) + decode_values(values)
     return Entry(dn.decode("utf-8", "surrogateescape"), held)
+
+
+def _tls(connected: socket.socket) -> ssl.SSLSocket | None:
+    """The TLS side of a socket, if it has one; `ssl` itself is not imported for it."""
+    return cast("ssl.SSLSocket", connected) if hasattr(connected, "getpeercert") else None
 
 
 def _reason(error: OSError) -> str:
