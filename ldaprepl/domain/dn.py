@@ -1,13 +1,12 @@
 """Distinguished names as text: taking apart, writing, parent, moving from one base to another (RFC 4514).
 
-Reading is as lenient as slapd: spaces around `=`, `,` and `+`, `;` between RDNs, quoted values (RFC 1779), `OID.`
-before a number. Writing is strict RFC 4514. A value is bytes after all escapes are resolved, so two spellings of one
-name give the same tuples. What needs no schema is here; whether two names are the same entry needs the matching rule
-of each attribute: `Schema.dn_key`.
+Reading is as lenient as slapd: spaces, tabs and line ends around `=`, `,` and `+`, `;` between RDNs, quoted values
+(RFC 1779). Writing is strict RFC 4514. A value is bytes after all escapes are resolved, so two spellings of one name
+give the same tuples. What needs no schema is here; whether two names are the same entry needs the matching rule of
+each attribute: `Schema.dn_key`.
 
-slapd 2.5 refuses `#hex` values, an empty value and an unescaped `"`, `<` or `>`. Here the string types of `#hex` and
-an empty value are read, as other servers have them. It also takes tabs and line ends for spaces around names; here
-they belong to the value, which is the stricter reading.
+slapd 2.5 refuses `#hex` values, `OID.` before a number, an empty value and an unescaped `"`, `<` or `>`. Here the
+string types of `#hex`, `OID.` and an empty value are read, as other servers have them.
 """
 
 from __future__ import annotations
@@ -19,7 +18,8 @@ Ava = tuple[str, bytes]  # attribute type as written, value
 Rdn = tuple[Ava, ...]
 
 _TYPE = re.compile(r"(?:[oO][iI][dD]\.(?=\d))?([A-Za-z][A-Za-z0-9_-]*(?:;[A-Za-z0-9_-]+)*|\d+(?:\.\d+)*)")
-_SPACES = re.compile(r" *")
+_SPACE = " \t\n\r"
+_SPACES = re.compile(r"[ \t\n\r]*")
 _RUN = re.compile(r'[^\\,;+"<>\0]+')
 _QUOTED_RUN = re.compile(r'[^\\"\0]+')
 _ESCAPE = re.compile(r'\\(?:([0-9A-Fa-f]{2})|([ "#+,;<=>\\]))')
@@ -69,7 +69,7 @@ def split(dn: str) -> list[str]:
     Raises ValueError where escapes or quotes are wrong; a DN without any is only cut at its commas.
     """
     if not _NEEDS_SCAN.search(dn) and ";" not in dn:
-        return [part.strip(" ") for part in dn.split(",")] if dn else []
+        return [part.strip(_SPACE) for part in dn.split(",")] if dn else []
     return [dn[start:end] for _, start, end in _scan(dn)]
 
 
@@ -80,7 +80,7 @@ def parent(dn: str) -> str:
         leaf, _, rest = dn.partition(",")
         if not leaf:
             raise ValueError("the empty DN has no parent")
-        return rest.lstrip(" ")
+        return rest.lstrip(_SPACE)
     spans = _scan(dn)
     return dn[spans[1][1] :] if len(spans) > 1 else ""
 
@@ -184,7 +184,7 @@ def _scan_value(dn: str, at: int) -> tuple[bytes, int]:
         if match := run.match(dn, at):
             parts.append(_encode(dn, at, match.group()))
             # Spaces at the end of a run count only if something follows them in the value.
-            if visible := len(match.group().rstrip(" ")):
+            if visible := len(match.group().rstrip(_SPACE)):
                 end = at + visible
             at = match.end()
         elif dn[at] == "\\":

@@ -46,7 +46,7 @@ _CLASS_ATTRIBUTES = ("2.5.4.0", "2.5.21.9")  # objectClass, structuralObjectClas
 # The first RDN and its comma, where the text needs no reading of quotes; and an RDN that needs no unescaping either.
 _LEAF = re.compile(r'([^\\",;]*(?:\\[^"][^\\",;]*)*),(?= *[^" ][^";]*\Z)', re.DOTALL)
 _NEEDS_SCAN = re.compile(r'[\\";]')
-_PLAIN_RDN = re.compile(r'[^\\"+;#<>,\0\ud800-\udfff=]+=[^\\"+;#<>,\0\ud800-\udfff]*')
+_PLAIN_RDN = re.compile(r'[^\\"+;#<>,\0\t\n\r\ud800-\udfff=]+=[^\\"+;#<>,\0\t\n\r\ud800-\udfff]*')
 _KEY_SPECIAL = re.compile(rb'[\x00"#+,;<=>\\]')
 _UID_PART = re.compile(rb"(.+)(#'[01]*'B)", re.DOTALL)
 _TYPE_IN_DN = re.compile(r"(?:[A-Za-z][A-Za-z0-9_-]*(?:;[A-Za-z0-9_-]+)*|\d+(?:\.\d+)*)", re.ASCII)

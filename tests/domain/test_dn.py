@@ -61,6 +61,9 @@ def test_any_text_is_read_or_refused_with_a_reason(text: str) -> None:
         ("cn=a=b", ((("cn", b"a=b"),),)),
         ("cn=a#b", ((("cn", b"a#b"),),)),
         ("cn=a\tb", ((("cn", b"a\tb"),),)),
+        ("\tcn\n=\ra\t,\n dc=x\n", ((("cn", b"a"),), (("dc", b"x"),))),
+        ("cn=\t\\09a\\09\t", ((("cn", b"\ta\t"),),)),
+        ('cn="\ta"', ((("cn", b"\ta"),),)),
         # spaces
         (r"cn=\ a\ ", ((("cn", b" a "),),)),
         (r"cn= \20\20a\20 ", ((("cn", b"  a "),),)),

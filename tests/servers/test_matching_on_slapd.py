@@ -138,6 +138,9 @@ PAIRS = [
     ("xDn", "cn=É", "cn=e\\CC\\81"),
     ("xDn", "cn=\\20a", "cn=a"),
     ("xDn", "cn=a\\09", "cn=a"),
+    ("xDn", "cn=a", "\tcn = \n a\t"),
+    ("xDn", "cn=\\09a", "cn=\ta"),
+    ("xDn", "cn=\\09a", 'cn="\ta"'),
     ("xDn", "cn=，", "cn=\\,"),
     ("xDn", "cn=\\#a", "cn=\\23A"),
     ("xDn", "", " "),
@@ -150,10 +153,10 @@ PAIRS = [
     ("objectClass", "dcObject", "1.3.6.1.4.1.1466.344"),
     ("objectClass", "dcObject", "person"),
 ]
-# Where slapd says equal and we do not, on purpose: half a minute is not half a second; and a tab is not a space.
+# Where slapd says equal and we do not, on purpose: half a minute is not half a second.
 STRICTER = [
     ("xTime", "20200101000000.5Z", "202001010000.5Z"),
-    ("xDn", "cn=a", "cn=a\t"),
+    ("xTime", "20200101000000.5Z", "2020010100.50Z"),
 ]
 
 
