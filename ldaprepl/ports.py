@@ -14,9 +14,8 @@ from ldaprepl.domain.csn import Csn, CsnSet
 from ldaprepl.domain.entry import Entry
 from ldaprepl.domain.health import Lacking, Sight, Vitals
 from ldaprepl.domain.matching import Schema
-from ldaprepl.domain.provider import Access, Outcome
-from ldaprepl.domain.scope import MATCH_ALL, ReplicationScope
-from ldaprepl.domain.verdict import Kind, Problem
+from ldaprepl.domain.scope import ReplicationScope
+from ldaprepl.domain.verdict import Problem
 
 RawEntries = list[tuple[bytes, bytes]]  # (DN, frame), undecoded
 
@@ -52,9 +51,6 @@ class Directory(Protocol):
         Raises `IncompleteRead`.
         """
 
-    def stamps(self, dns: Sequence[str]) -> Iterator[Entry | None]:
-        """`STAMPS` of single entries, whatever the scope; None also where one is not shown."""
-
 
 Pump = Callable[[Sequence[Directory]], Iterator[tuple[int, RawEntries | Ending]]]
 """Reads the started bulk reads of several servers side by side: (index, entries) as they come, one Ending for each."""
@@ -78,87 +74,6 @@ class Progress(Protocol):
 
     def advance(self, done: int) -> None:
         """`done` units of the piece are done by now."""
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """The answer to a base search: the entry, if it was shown, and how the server ended.
-
-    `sync_done`: a Sync Done control came with it (RFC 4533, section 2.4). `text` is what the server said.
-    """
-
-    entry: Entry | None
-    outcome: Outcome
-    matched: str = ""
-    referral: str = ""
-    text: str = ""
-    sync_done: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Count:
-    """What reading through gave: entries, how it ended, and the DNs of the first few."""
-
-    entries: int
-    outcome: Outcome
-    sample: tuple[str, ...] = ()
-
-
-class DirectoryReader(Protocol):
-    """A provider that is looked at before anything is set up. Raises `LdapreplError` for transport trouble only."""
-
-    @property
-    def uri(self) -> str: ...
-
-    def look(
-        self, base: str, attributes: Sequence[str] = ("1.1",), filter: str = MATCH_ALL, *, sync: bool = False
-    ) -> Look:
-        """One entry. `sync` sends the sync request control, not critical, instead of ManageDsaIT."""
-
-    def count(self, scope: ReplicationScope, filter: str, watch: Callable[[int], None], sample: int = 0) -> Count:
-        """Read through the scope with another filter, without attributes; `watch` hears how many there are so far."""
-
-
-@dataclass(frozen=True, slots=True)
-class Server:
-    """A running private server: its URI and process ID."""
-
-    uri: str
-    pid: int
-
-
-@dataclass(frozen=True, slots=True)
-class Planted:
-    """A divergence made on purpose: what verify must call it, where, and what was done, in words."""
-
-    kind: Kind
-    dn: str
-    deed: str
-
-
-class Theatre(Protocol):
-    """Two private servers to tell the story with (`wire.stage`)."""
-
-    def provide(self, count: int) -> Server:
-        """Start a provider with about `count` entries."""
-
-    def access(self) -> Access:
-        """How the consumer comes to the provider."""
-
-    def probe(self) -> DirectoryReader:
-        """The provider, to be looked at as the consumer's identity."""
-
-    def consume(self, stanza: str) -> Server:
-        """Start an empty consumer with exactly this stanza."""
-
-    def replicated(self, patience: float) -> float:
-        """Wait for the consumer to fill up; the seconds it took. Raises `ServerUnavailable` after `patience`."""
-
-    def directories(self) -> tuple[Directory, Directory]:
-        """Provider and consumer, to be verified."""
-
-    def plant(self) -> list[Planted]:
-        """Harm the consumer, once in each way."""
 
 
 class Replica(Protocol):

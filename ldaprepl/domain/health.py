@@ -1,0 +1,242 @@
+"""How well replication is: values only, what `check` observes and what it concludes.
+
+Per server ID a consumer is equal, behind, ahead, missing (it has no stamp of that ID) or extra (only it has one).
+Behind is measured in what matters: how many changes the consumer lacks, and the age of the oldest of them. The distance
+between two contextCSN values is no lag: after a quiet weekend one write makes it two days. `judgement` has the rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import IntEnum, StrEnum
+
+from ldaprepl.domain.csn import Csn, CsnSet
+
+
+class Status(IntEnum):
+    """Service states of the Nagios plugin guidelines; the number is the exit code of `check`."""
+
+    OK = 0
+    WARNING = 1
+    CRITICAL = 2
+    UNKNOWN = 3
+
+
+_RANK = (Status.OK, Status.UNKNOWN, Status.WARNING, Status.CRITICAL)
+
+
+def worst(statuses: Iterable[Status]) -> Status:
+    """The worst wins. An alarm outweighs what could not be told, as in the guidelines' own `max_state_alt`."""
+    return max(statuses, key=_RANK.index, default=Status.OK)
+
+
+class Criterion(StrEnum):
+    """What can be found. The names are those of `--severity` and of the JSON report."""
+
+    LAG = "lag"  # thresholds decide
+    AHEAD = "ahead"
+    EXTRA = "extra"
+    UNFINISHED = "unfinished"  # the consumer has no contextCSN: its first refresh has not ended
+    NO_CSN = "no-csn"  # the provider has none: nothing to compare with
+    UNREACHABLE = "unreachable"
+    REFUSED = "refused"  # TLS or bind
+    UNREADABLE = "unreadable"  # an answer that is none
+    CERTIFICATE = "certificate"  # thresholds decide
+    SYNCREPL = "syncrepl"  # cn=monitor says that the consumer has given up
+    CLOCK = "clock"
+    SAMPLE = "sample"
+    CANARY = "canary"  # thresholds decide
+
+
+SEVERITY: Mapping[Criterion, Status] = {
+    Criterion.AHEAD: Status.CRITICAL,
+    Criterion.EXTRA: Status.WARNING,
+    Criterion.UNFINISHED: Status.CRITICAL,
+    Criterion.NO_CSN: Status.UNKNOWN,
+    Criterion.UNREACHABLE: Status.CRITICAL,
+    Criterion.REFUSED: Status.UNKNOWN,
+    Criterion.UNREADABLE: Status.UNKNOWN,
+    Criterion.SYNCREPL: Status.CRITICAL,
+    Criterion.CLOCK: Status.WARNING,
+    Criterion.SAMPLE: Status.CRITICAL,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Thresholds in seconds. `severity` replaces what SEVERITY says."""
+
+    warning: float = 60.0
+    critical: float = 300.0
+    certificate_warning: float = 14 * 86400.0
+    certificate_critical: float = 3 * 86400.0
+    skew: float = 30.0
+    severity: Mapping[Criterion, Status] = field(default_factory=dict)
+
+    def status(self, criterion: Criterion) -> Status:
+        """How bad a criterion without thresholds is."""
+        return self.severity.get(criterion, SEVERITY.get(criterion, Status.CRITICAL))
+
+    def of_lag(self, seconds: float) -> Status:
+        """How bad a lag is."""
+        if seconds >= self.critical:
+            return Status.CRITICAL
+        return Status.WARNING if seconds >= self.warning else Status.OK
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why a server could not be asked, or gave no contextCSN."""
+
+    criterion: Criterion
+    text: str
+    cure: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SyncState:
+    """What cn=monitor of 2.5 and later says of one syncrepl stanza (class olmSyncReplInstance)."""
+
+    rid: str
+    phase: str
+    connected: bool
+    next_connect: datetime | None
+    last_contact: datetime | None
+
+    @property
+    def quit(self) -> bool:
+        """Neither connected nor going to be: it has given up for good."""
+        return not self.connected and self.next_connect is None
+
+
+@dataclass(frozen=True, slots=True)
+class Vitals:
+    """What else a server tells. `skew` is its clock minus ours in seconds, None where it does not say."""
+
+    certificate_end: datetime | None = None
+    skew: float | None = None
+    syncrepl: tuple[SyncState, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """One server as it was seen: its contextCSN and the DN where it stands, or the trouble."""
+
+    csns: CsnSet = field(default_factory=CsnSet)
+    suffix: str = ""
+    trouble: Trouble | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lacking:
+    """The changes of one server ID that a consumer lacks, as the provider's entries show them. Deletes leave no entry.
+
+    `count` entries, the oldest stamp among them; not `complete`: the answer was cut, there are more.
+    """
+
+    count: int = 0
+    oldest: Csn | None = None
+    complete: bool = True
+
+
+class Standing(StrEnum):
+    """Where a consumer stands with one server ID."""
+
+    EQUAL = "equal"
+    BEHIND = "behind"
+    AHEAD = "ahead"
+    MISSING = "missing"
+    EXTRA = "extra"
+
+
+@dataclass(frozen=True, slots=True)
+class SidHealth:
+    """One server ID on one server.
+
+    `newest` is the newest stamp that a provider (`holder`) has, `held` ours. `lag` is the age in seconds of the oldest
+    change known to be lacking, None where nothing is; `exact` False: it may be older. `changes` are entries.
+    """
+
+    sid: int
+    standing: Standing
+    newest: Csn | None = None
+    held: Csn | None = None
+    holder: str = ""
+    lag: float | None = None
+    changes: int = 0
+    exact: bool = True
+
+    @property
+    def name(self) -> str:
+        """As in a CSN: three hexadecimal digits."""
+        return f"{self.sid:03x}"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing to say about a server. Texts are sentences without a final full stop."""
+
+    criterion: Criterion
+    status: Status
+    text: str
+    cure: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerHealth:
+    """One server. `judged`: its state of replication was compared, which is not so for a single provider."""
+
+    uri: str
+    provider: bool
+    judged: bool
+    csns: CsnSet = field(default_factory=CsnSet)
+    sids: tuple[SidHealth, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    vitals: Vitals = field(default_factory=Vitals)
+    notes: tuple[str, ...] = ()
+    canary: float | None = None  # seconds from the provider's answer to the change's arrival
+
+    @property
+    def status(self) -> Status:
+        return worst(finding.status for finding in self.findings)
+
+    @property
+    def reached(self) -> bool:
+        """Whether its contextCSN could be read."""
+        return bool(self.csns)
+
+    @property
+    def lag(self) -> float | None:
+        """Seconds; 0 when nothing is lacking, None when that is not known."""
+        if not self.reached:
+            return None
+        return max((sid.lag for sid in self.sids if sid.lag is not None), default=0.0)
+
+    @property
+    def changes(self) -> int:
+        return sum(sid.changes for sid in self.sids)
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """All servers of one base at one moment (UTC). `seconds` is how long the look took."""
+
+    base: str
+    at: datetime
+    servers: tuple[ServerHealth, ...]
+    seconds: float = 0.0
+
+    @property
+    def status(self) -> Status:
+        return worst(server.status for server in self.servers)
+
+    @property
+    def judged(self) -> tuple[ServerHealth, ...]:
+        return tuple(server for server in self.servers if server.judged)
+
+    @property
+    def sids(self) -> tuple[int, ...]:
+        """Every server ID that anybody knows."""
+        return tuple(sorted({sid for server in self.servers for sid in server.csns}))
