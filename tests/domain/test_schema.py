@@ -53,6 +53,10 @@ def test_equality_and_syntax_come_from_the_supertype() -> None:
     assert problems == []
 
 
+def test_a_supertype_may_be_called_like_a_keyword() -> None:
+    assert read_attribute_types([NAME, "( 1.2.3 NAME 'a' SUP NAME )"], [])["a"].equality == "caseIgnoreMatch"
+
+
 def test_389_quotes_the_syntax() -> None:
     types = read_attribute_types(["( 1.2.3 NAME 'a' SYNTAX '1.3.6.1.4.1.1466.115.121.1.15' X-ORIGIN 'x' )"], [])
     assert types["a"].syntax == "1.3.6.1.4.1.1466.115.121.1.15"
