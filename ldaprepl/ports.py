@@ -14,7 +14,8 @@ from ldaprepl.domain.csn import Csn, CsnSet
 from ldaprepl.domain.entry import Entry
 from ldaprepl.domain.health import Lacking, Sight, Vitals
 from ldaprepl.domain.matching import Schema
-from ldaprepl.domain.scope import ReplicationScope
+from ldaprepl.domain.provider import Outcome
+from ldaprepl.domain.scope import MATCH_ALL, ReplicationScope
 from ldaprepl.domain.verdict import Problem
 
 RawEntries = list[tuple[bytes, bytes]]  # (DN, frame), undecoded
@@ -74,6 +75,45 @@ class Progress(Protocol):
 
     def advance(self, done: int) -> None:
         """`done` units of the piece are done by now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """The answer to a base search: the entry, if it was shown, and how the server ended.
+
+    `sync_done`: a Sync Done control came with it (RFC 4533, section 2.4). `text` is what the server said.
+    """
+
+    entry: Entry | None
+    outcome: Outcome
+    matched: str = ""
+    referral: str = ""
+    text: str = ""
+    sync_done: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """What reading through gave: entries, how it ended, and the DNs of the first few."""
+
+    entries: int
+    outcome: Outcome
+    sample: tuple[str, ...] = ()
+
+
+class DirectoryReader(Protocol):
+    """A provider that is looked at before anything is set up. Raises `LdapreplError` for transport trouble only."""
+
+    @property
+    def uri(self) -> str: ...
+
+    def look(
+        self, base: str, attributes: Sequence[str] = ("1.1",), filter: str = MATCH_ALL, *, sync: bool = False
+    ) -> Look:
+        """One entry. `sync` sends the sync request control, not critical, instead of ManageDsaIT."""
+
+    def count(self, scope: ReplicationScope, filter: str, watch: Callable[[int], None], sample: int = 0) -> Count:
+        """Read through the scope with another filter, without attributes; `watch` hears how many there are so far."""
 
 
 class Replica(Protocol):
