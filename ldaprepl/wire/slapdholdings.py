@@ -18,6 +18,8 @@ from pathlib import Path
 from ldaprepl.errors import ServerUnavailable
 from ldaprepl.wire import slapdguard
 
+# Removes the folder when we are gone in whatever way, also while no slapd, and so no guard, runs.
+_JANITOR = """trap '' HUP INT TERM; read -r _; exec rm -rf -- "$1\""""
 _SOCKET_PATH_MAX = 100  # sun_path holds 104 bytes on BSD, 108 on Linux
 
 
@@ -28,6 +30,13 @@ class Holdings:
         self.folder = folder
         self._reserved = [_reserve() for _ in range(ports)]
         self.ports = [held.getsockname()[1] for held in self._reserved]
+        self._janitor = subprocess.Popen(
+            ["/bin/sh", "-c", _JANITOR, "sh", str(folder)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
         self.guard: subprocess.Popen[bytes] | None = None
         self.pid = 0
         self._owner = os.getpid()
@@ -95,6 +104,7 @@ class Holdings:
         if self.guard:
             self._close_pipes(self.guard)
             self.reap()
+        self._janitor.communicate()
         for port in self._reserved:
             port.close()
         shutil.rmtree(self.folder, ignore_errors=True)

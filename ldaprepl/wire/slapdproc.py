@@ -144,7 +144,10 @@ class Slapd:
         self._tool("modify", "-b", suffix or self.conf.database.suffix, pieces=[ldif])
 
     def dump(self, *, suffix: str = "") -> str:
-        """The whole database as LDIF without folding, by slapcat; the server may run. Raises LdapreplError."""
+        """The whole database as LDIF without folding, by slapcat; the server may run.
+
+        Raises LdapreplError, also for a database that has not been loaded or started yet.
+        """
         return self._tool("cat", "-b", suffix or self.conf.database.suffix, "-o", "ldif-wrap=no")
 
     def wipe(self) -> None:
@@ -235,6 +238,11 @@ class Slapd:
             self.stop()
         finally:
             self._finalizer()
+
+    def disown(self) -> None:
+        """Forget the server without ending it: it lives on as long as a forked process holds its guard's pipes."""
+        self._finalizer.detach()
+        self._held.guard = None
 
     def __enter__(self) -> Self:
         return self
