@@ -21,10 +21,14 @@ from ldaprepl.errors import ExitCode, LdapreplError
 from ldaprepl.report.values import printable
 
 COMMANDS = {
+    "check": "How well replication does, for Nagios, Prometheus and cron.",
     "demo": "A private provider and consumer on this machine, through the whole story.",
     "init-consumer": "Look at a provider and write the consumer's syncrepl stanza.",
     "verify": "Compare every entry of a provider and its consumers.",
 }
+# Commands that speak Nagios. To a monitoring system 1 and 2 are alarms about the servers, so every failure is 3,
+# UNKNOWN, and its reason stands on standard output, where it looks for it.
+_NAGIOS = ("check",)
 _DEBUG = "LDAPREPL_DEBUG"
 
 
@@ -85,32 +89,39 @@ def run(arguments: list[str]) -> int:
     try:
         outcome = cli.main(arguments, prog_name="ldaprepl", standalone_mode=False)
         return int(outcome) if isinstance(outcome, int) else ExitCode.OK
-    except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message(), err=True)
-        return ExitCode.USAGE
-    except click.ClickException as error:
-        where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "ldaprepl"
-        click.echo(f"{where}: {printable(error.format_message())}", err=True)
-        return ExitCode.USAGE
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("ldaprepl: interrupted; nothing was decided.", err=True)
-        return ExitCode.INTERRUPTED
-    except LdapreplError as error:
-        click.echo(f"ldaprepl: {printable(error.message)}.", err=True)
-        if error.cure:
-            click.echo(f"  {printable(error.cure)}", err=True)
-        return error.exit_code
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.UNDECIDED
-    except Exception as error:
-        if os.environ.get(_DEBUG):
-            raise
-        click.echo(
-            f"ldaprepl: a bug: {type(error).__name__} where none should be. Run again with {_DEBUG}=1 and report it.",
-            err=True,
-        )
-        return ExitCode.UNDECIDED
+    except (Exception, KeyboardInterrupt) as error:
+        code, text = _failure(error)
+    if arguments[:1] and arguments[0] in _NAGIOS:
+        from ldaprepl.report import nagios
+
+        click.echo(nagios.failure(text), nl=False)
+        return nagios.UNKNOWN
+    if text:
+        click.echo(text, err=True)
+    return code
+
+
+def _failure(error: Exception | KeyboardInterrupt) -> tuple[ExitCode, str]:
+    """The exit code of a command that did not get to its end, and what to say."""
+    match error:
+        case click.exceptions.NoArgsIsHelpError():
+            return ExitCode.USAGE, error.format_message()
+        case click.ClickException():
+            where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "ldaprepl"
+            return ExitCode.USAGE, f"{where}: {printable(error.format_message())}"
+        case KeyboardInterrupt() | click.Abort():
+            return ExitCode.INTERRUPTED, "ldaprepl: interrupted; nothing was decided."
+        case LdapreplError():
+            cure = f"\n  {printable(error.cure)}" if error.cure else ""
+            return error.exit_code, f"ldaprepl: {printable(error.message)}.{cure}"
+        case BrokenPipeError():
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return ExitCode.UNDECIDED, ""
+    if os.environ.get(_DEBUG):
+        raise error
+    name = type(error).__name__
+    bug = f"ldaprepl: a bug: {name} where none should be. Run again with {_DEBUG}=1 and report it."
+    return ExitCode.UNDECIDED, bug
 
 
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:

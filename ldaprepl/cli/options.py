@@ -11,10 +11,11 @@ import stat
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from ldaprepl.domain import duration
 from ldaprepl.domain.scope import EVERY_ATTRIBUTE, MATCH_ALL, ReplicationScope, Scope
 from ldaprepl.domain.secret import Secret
 from ldaprepl.errors import UsageError
@@ -39,6 +40,13 @@ def _all(*options: Callable[[Any], Any]) -> Callable[[F], F]:
 provider = click.option("--provider", metavar="URI", required=True, help="ldap://, ldaps:// or ldapi:// URL.")
 consumers = click.option(
     "--consumer", "consumers", metavar="URI", multiple=True, required=True, help="The same; may be repeated."
+)
+providers = click.option(
+    "--provider", "providers", metavar="URI", multiple=True, required=True,
+    help="ldap://, ldaps:// or ldapi:// URL; may be repeated: several providers are also compared with each other.",
+)  # fmt: skip
+optional_consumers = click.option(
+    "--consumer", "consumers", metavar="URI", multiple=True, help="The same for consumers; may be repeated."
 )
 base = click.option("-b", "--base", metavar="DN", required=True, help="Search base on the provider.")
 
@@ -81,9 +89,34 @@ quiet = _all(
 )
 
 
+if TYPE_CHECKING:
+    _FloatType = click.ParamType[float]  # generic for type checkers only, in old releases not even for them
+else:
+    _FloatType = click.ParamType
+
+
+class Duration(_FloatType):
+    """`60`, `90s`, `5m`, `1h30m`: seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        try:
+            return duration.parse(str(value))
+        except ValueError as error:
+            self.fail(f"{error}.", param, ctx)
+
+
 def provider_endpoint(given: Given) -> Endpoint:
     """The provider as the options name it. Raises `UsageError`."""
     return Endpoint(given["provider"], _provider_bind(given), _tls(given), given["timeout"]).checked()
+
+
+def provider_endpoints(given: Given) -> list[Endpoint]:
+    """The same where there may be several. Raises `UsageError`."""
+    return [provider_endpoint({**given, "provider": uri}) for uri in given["providers"]]
 
 
 def consumer_endpoints(given: Given) -> list[Endpoint]:

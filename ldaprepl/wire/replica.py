@@ -6,8 +6,10 @@ begins anew. What goes wrong while looking is part of what is seen (`Trouble`), 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from threading import Thread
+from typing import TypeVar
 
 from ldaprepl.domain.csn import Csn, CsnSet
 from ldaprepl.domain.entry import Entry
@@ -24,7 +26,14 @@ from ldaprepl.wire.stream import Stream, open_stream
 MOST_CHANGES = 10_000  # changes counted one by one; more are "at least"
 _CLOCK = "cn=Current,cn=Time,cn=Monitor"
 _DATABASES = "cn=Databases,cn=Monitor"
-_SYNCREPL = "(objectClass=olmSyncReplInstance)"
+_SYNCREPL = "(|(objectClass=olmSyncReplInstance)(namingContexts=*))"
+_SYNCREPL_ATTRIBUTES = (
+    "cn", "namingContexts", "olmSRSyncPhase", "olmSRConnection", "olmSRNextConnect", "olmSRLastContact",
+)  # fmt: skip
+
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 class LdapReplica:
@@ -36,9 +45,15 @@ class LdapReplica:
         self._now = now
         self._held: Stream | None = None
         self._suffixes: dict[str, str] = {}
+        self._suffix_seen = ""
 
     def look(self, base: str) -> Sight:
         """Its contextCSN for the database that holds `base`. UNFINISHED is the trouble when there is none."""
+        if self._held is not None:  # kept from an earlier look: the server may have been restarted since
+            try:
+                return self._look(base)
+            except LdapreplError:
+                self.close()
         try:
             return self._look(base)
         except LdapreplError as error:
@@ -74,7 +89,7 @@ class LdapReplica:
         certificate = self._held.certificate
         end = not_after(certificate) if certificate else None
         try:
-            return Vitals(end, self._skew(self._held), _syncrepl(self._held))
+            return Vitals(end, self._skew(self._held), _syncrepl(self._held, self._suffix_seen))
         except LdapreplError:
             self.close()
             return Vitals(end)
@@ -118,9 +133,11 @@ class LdapReplica:
                 values, code = self._context_csn(suffix)
         if values:
             try:
-                return Sight(CsnSet.parse(values), suffix)
+                sight = Sight(CsnSet.parse(values), suffix)
             except ValueError as error:
                 return Sight(trouble=Trouble(Criterion.UNREADABLE, f"has a contextCSN that is none: {error}"))
+            self._suffix_seen = suffix
+            return sight
         who = self.endpoint.bind
         if code == SUCCESS:
             return Sight(trouble=Trouble(Criterion.UNFINISHED, f"shows no contextCSN at {suffix!r} to {who}"))
@@ -153,9 +170,40 @@ class LdapReplica:
         return None if told is None else (told - self._now()).total_seconds() + 0.5  # whole seconds, cut off
 
 
-def _syncrepl(stream: Stream) -> tuple[SyncState, ...]:
-    answer = stream.search(_DATABASES, "sub", _SYNCREPL, ("*", "+"))
-    return tuple(sorted((_state(entry) for entry in answer.entries), key=lambda state: state.rid))
+def side_by_side(function: Callable[[T], R], items: Sequence[T]) -> list[R]:
+    """The function applied to every item, each in a thread of its own: one slow server must not delay the others."""
+    if len(items) < 2:
+        return [function(item) for item in items]
+    results: dict[int, R] = {}
+    failures: list[BaseException] = []
+
+    def run(place: int, item: T) -> None:
+        try:
+            results[place] = function(item)
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [Thread(target=run, args=pair, daemon=True) for pair in enumerate(items)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failures:
+        raise failures[0]
+    return [results[place] for place in range(len(items))]
+
+
+def _syncrepl(stream: Stream, suffix: str) -> tuple[SyncState, ...]:
+    """The stanzas of the database with this suffix: their entries stand below its own."""
+    answer = stream.search(_DATABASES, "sub", _SYNCREPL, _SYNCREPL_ATTRIBUTES)
+    ours = [entry.dn for entry in answer.entries if entry.dn != _DATABASES and _holds(entry, suffix)]
+    states = [_state(entry) for entry in answer.entries if entry.dn.partition(",")[2] in ours]
+    return tuple(sorted(states, key=lambda state: state.rid))
+
+
+def _holds(entry: Entry, suffix: str) -> bool:
+    contexts = [value.decode("utf-8", "surrogateescape").lower() for value in entry.values("namingContexts")]
+    return suffix.lower() in contexts
 
 
 def _state(entry: Entry) -> SyncState:

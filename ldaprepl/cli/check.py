@@ -1,0 +1,175 @@
+"""`ldaprepl check`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ldaprepl.check import Member, Options, Tools, check
+from ldaprepl.cli import options
+from ldaprepl.cli.output import emit
+from ldaprepl.domain import alarm
+from ldaprepl.domain.health import Criterion, Health, Policy, Status
+from ldaprepl.errors import UsageError
+from ldaprepl.wire.replica import LdapReplica, side_by_side
+
+_DURATION = options.Duration()
+
+
+@click.command("check", context_settings={"default_map": {"timeout": 10.0}})
+@options.providers
+@options.optional_consumers
+@options.base
+@options.identity
+@options.consumer_identity
+@options.tls
+@options.scope
+@click.option("-w", "--warning", type=_DURATION, default="60", show_default=True, help="Lag that is a WARNING.")
+@click.option("-c", "--critical", type=_DURATION, default="5m", show_default=True, help="Lag that is CRITICAL.")
+@click.option("--certificate-warning", type=_DURATION, default="14d", show_default=True, help="Time a certificate has.")
+@click.option("--certificate-critical", type=_DURATION, default="3d", show_default=True, help="The same, CRITICAL.")
+@click.option("--skew", type=_DURATION, default="30", show_default=True, help="How far clocks may differ.")
+@click.option(
+    "--severity",
+    metavar="CRITERION=STATUS",
+    multiple=True,
+    help="How bad a finding is: ahead=warning, extra=ok, unreachable=unknown ...; may be repeated.",
+)
+@click.option("--recheck", type=_DURATION, default="1", show_default=True, help="Pause before the second look.")
+@click.option(
+    "--state",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Remember what is lacking: bounds deletes, and entries that always change.",
+)
+@click.option("--cron", is_flag=True, help="Silent but for changes of state; needs --state.")
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["nagios", "text", "json", "prometheus"]),
+    default="nagios",
+    show_default=True,
+    help="How to report.",
+)
+@options.output
+@options.quiet
+def command(**given: Any) -> int:
+    """Say how well replication does, for monitoring.
+
+    \b
+    ldaprepl check --provider ldap://a --consumer ldap://b -b dc=example,dc=com -w 60 -c 5m
+    ldaprepl check --provider ldap://a --provider ldap://b -b dc=example,dc=com --state /var/lib/ldaprepl/check.json
+
+    Lag is the age of the oldest change that a consumer lacks. Several providers are compared with each other.
+
+    Exit code, by the Nagios plugin guidelines: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.
+    """
+    policy = policy_of(given)
+    state: Path | None = given["state"]
+    if given["cron"] and state is None:
+        raise UsageError("--cron must remember the state", "Give a file with --state.")
+    settings = Options(options.replication_scope(given), policy, given["recheck"])
+    if state is None:
+        with members_of(given) as members:
+            outcome = check(members, settings, {}, tools())
+        _report(outcome.health, policy, given)
+        return outcome.health.status
+    return _remembering(state, settings, given)
+
+
+def _remembering(state: Path, settings: Options, given: options.Given) -> int:
+    """Check with a memory; in cron mode speak only of what changed."""
+    from ldaprepl.wire import healthstate  # json and locks are not needed without
+
+    with healthstate.locked(state):
+        memory = healthstate.load(state)
+        if memory.damaged and not given["quiet"]:
+            options.notice(f"{state} could not be understood; beginning anew")
+        with members_of(given) as members:
+            outcome = check(members, settings, memory.debts, tools())
+        now = alarm.state_of(outcome.health)
+        if not given["cron"]:
+            _report(outcome.health, settings.policy, given)
+        elif alarm.news(memory.alarm, now):
+            from ldaprepl.report import cron
+
+            emit(cron.render(outcome.health, memory.alarm), given["output"])
+        healthstate.save(state, outcome.debts, alarm.lasting(memory.alarm, now))
+        return outcome.health.status
+
+
+@contextmanager
+def members_of(given: options.Given) -> Iterator[list[Member]]:
+    """The servers that the options name. Raises `UsageError`."""
+    providers, consumers = options.provider_endpoints(given), options.consumer_endpoints(given)
+    if not consumers and len(providers) < 2:
+        raise UsageError("there is nothing to compare", "Give --consumer, or several providers.")
+    uris = [endpoint.uri for endpoint in (*providers, *consumers)]
+    if len(set(uris)) < len(uris):
+        raise UsageError("a server is named twice", "Name each once, as provider or as consumer.")
+    replicas = [LdapReplica(endpoint, _now) for endpoint in (*providers, *consumers)]
+    try:
+        yield [Member(replica, place < len(providers)) for place, replica in enumerate(replicas)]
+    finally:
+        for replica in replicas:
+            replica.close()
+
+
+def tools() -> Tools:
+    """The real world."""
+    return Tools(_now, time, side_by_side)
+
+
+def policy_of(given: options.Given) -> Policy:
+    """Thresholds and severities. Raises `UsageError`."""
+    if given["warning"] > given["critical"]:
+        raise UsageError("--warning is above --critical", "A warning comes first.")
+    severity = {}
+    for text in given["severity"]:
+        name, _, status = text.partition("=")
+        try:
+            severity[Criterion(name.strip().lower())] = Status[status.strip().upper()]
+        except (ValueError, KeyError):
+            names = ", ".join(Criterion)
+            raise UsageError(
+                f"--severity {text!r} is not CRITERION=STATUS",
+                f"Criteria: {names}; states: ok, warning, critical, unknown.",
+            ) from None
+    return Policy(
+        given["warning"],
+        given["critical"],
+        given["certificate_warning"],
+        given["certificate_critical"],
+        given["skew"],
+        severity,
+    )
+
+
+def _report(health: Health, policy: Policy, given: options.Given) -> None:
+    match given["format_"]:
+        case "nagios":
+            from ldaprepl.report import nagios
+
+            text = nagios.render(health, policy, verbose=given["verbose"])
+        case "prometheus":
+            from ldaprepl.report import prometheus
+
+            text = prometheus.render(health)
+        case form:
+            from ldaprepl.report import check as words
+
+            text = words.render_json(health) if form == "json" else words.render_text(health)
+    emit(text, given["output"])
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+__all__ = ["command"]
