@@ -63,7 +63,7 @@ def test_five_thousand_awkward_entries_come_back_as_they_went_in(slapd: SlapdFac
 
 def test_an_ordinary_directory_comes_back_as_it_went_in(slapd: SlapdFactory) -> None:
     sample = list(stamped(directory(3000)))
-    server = slapd()
+    server = slapd(CONF)
     server.load(map(entry_text, sample), quick=False)
     assert list(entries(server.dump().splitlines())) == sample
 
@@ -81,8 +81,8 @@ def test_the_sample_schema_in_cn_config_form(slapd: SlapdFactory) -> None:
     server = slapd(SlapdConf(live_config=True, database=Database(nosync=True))).start()
     bound = ldap.initialize(server.ldapi_uri)
     bound.sasl_non_interactive_bind_s("EXTERNAL")
-    options = [option.encode() for option in ATTRIBUTE_OPTIONS.split()]
-    bound.modify_s("cn=config", [(ldap.MOD_REPLACE, "olcAttributeOptions", options)])
+    options = [option.encode() for option in ATTRIBUTE_OPTIONS.split() if option != "lang-"]  # that one is built in
+    bound.modify_s("cn=config", [(ldap.MOD_ADD, "olcAttributeOptions", options)])  # slapd 2.5 answers 80 to a replace
     schema = [
         ("objectClass", [b"olcSchemaConfig"]),
         ("olcAttributeTypes", [text.encode() for text in ATTRIBUTE_TYPES]),
