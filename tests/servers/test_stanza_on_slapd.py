@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import ldap
 import pytest
+from conftest import SlapdFactory
 
 from ldaprepl.domain import cnconfig, dn, ldapfilter, ldif
 from ldaprepl.domain.stanza import Stanza, StanzaRefused
@@ -23,8 +24,6 @@ from ldaprepl.domain.version import Version
 from ldaprepl.domain.words import Form, comment, quote_conf
 from ldaprepl.wire.slapdconf import Database, SlapdConf
 from ldaprepl.wire.slapdproc import Slapd
-
-pytestmark = pytest.mark.servers
 
 SUFFIX = "dc=example,dc=com"
 V25 = Version(2, 5)
@@ -95,17 +94,16 @@ ONLY_IN_SLAPD_CONF = 'a " b'
 
 
 @pytest.fixture(scope="module")
-def provider() -> Iterator[Slapd]:
+def provider(slapd_module: SlapdFactory) -> Slapd:
     lines = ["overlay syncprov"]
     for case in CASES:
         lines += [
             f"access to dn.subtree={quote_conf(case.base)} by dn.exact={quote_conf(case.identity)} read by * none",
         ]
     lines.append("access to * by * auth")
-    conf = SlapdConf(Database(SUFFIX, lines=tuple(lines)), modules=("syncprov",))
-    with Slapd(conf) as server:
-        server.load(data(), write_csn=True)
-        yield server.start()
+    server = slapd_module(SlapdConf(Database(SUFFIX, lines=tuple(lines)), modules=("syncprov",)))
+    server.load(data(), write_csn=True)
+    return server.start()
 
 
 def data() -> Iterator[str]:
@@ -178,11 +176,11 @@ def config_ldif(server: Slapd, uri: str) -> str:
 
 
 @pytest.fixture(scope="module", params=list(Form))
-def consumer(request: pytest.FixtureRequest, provider: Slapd) -> Iterator[Slapd]:
-    with Slapd(slapd_conf(provider.ldap_uri), debug="sync") as server:
-        if request.param is Form.CN_CONFIG:
-            server.configure_ldif(config_ldif(server, provider.ldap_uri))
-        yield server.start()
+def consumer(request: pytest.FixtureRequest, provider: Slapd, slapd_module: SlapdFactory) -> Slapd:
+    server = slapd_module(slapd_conf(provider.ldap_uri), debug="sync")
+    if request.param is Form.CN_CONFIG:
+        server.configure_ldif(config_ldif(server, provider.ldap_uri))
+    return server.start()
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: repr(case.password))
@@ -223,7 +221,7 @@ def test_a_password_that_cn_config_cannot_express_is_refused_there_and_written_f
     stanza.render(Form.SLAPD_CONF)
 
 
-def test_slaptest_takes_every_keyword(provider: Slapd) -> None:
+def test_slaptest_takes_every_keyword(slapd: SlapdFactory) -> None:
     """All keywords that 2.5 knows at once; slaptest only parses, so nothing of it need work."""
     values = {
         "rid": "7",
@@ -272,10 +270,12 @@ def test_slaptest_takes_every_keyword(provider: Slapd) -> None:
     stanza = Stanza.of(values)
     assert not stanza.complaints(V25)
     text = stanza.render(Form.SLAPD_CONF, V25).text.rstrip("\n")
-    with Slapd(SlapdConf(Database(SUFFIX, lines=(text,)))) as server:
-        conf = server.folder / "slapd.conf"
-        done = subprocess.run(
-            [server.installation.program, "-T", "test", "-u", "-f", conf], capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr
-        assert "config file testing succeeded" in done.stderr
+    server = slapd(SlapdConf(Database(SUFFIX, lines=(text,))))
+    done = subprocess.run(
+        [server.installation.program, "-T", "test", "-u", "-f", server.folder / "slapd.conf"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "config file testing succeeded" in done.stderr
