@@ -14,9 +14,9 @@ from ldaprepl.domain.csn import Csn, CsnSet
 from ldaprepl.domain.entry import Entry
 from ldaprepl.domain.health import Lacking, Sight, Vitals
 from ldaprepl.domain.matching import Schema
-from ldaprepl.domain.provider import Outcome
+from ldaprepl.domain.provider import Access, Outcome
 from ldaprepl.domain.scope import MATCH_ALL, ReplicationScope
-from ldaprepl.domain.verdict import Problem
+from ldaprepl.domain.verdict import Kind, Problem
 
 RawEntries = list[tuple[bytes, bytes]]  # (DN, frame), undecoded
 
@@ -51,6 +51,9 @@ class Directory(Protocol):
 
         Raises `IncompleteRead`.
         """
+
+    def stamps(self, dns: Sequence[str]) -> Iterator[Entry | None]:
+        """`STAMPS` of single entries, whatever the scope; None also where one is not shown."""
 
 
 Pump = Callable[[Sequence[Directory]], Iterator[tuple[int, RawEntries | Ending]]]
@@ -114,6 +117,48 @@ class DirectoryReader(Protocol):
 
     def count(self, scope: ReplicationScope, filter: str, watch: Callable[[int], None], sample: int = 0) -> Count:
         """Read through the scope with another filter, without attributes; `watch` hears how many there are so far."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running private server: its URI and process ID."""
+
+    uri: str
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Planted:
+    """A divergence made on purpose: what verify must call it, where, and what was done, in words."""
+
+    kind: Kind
+    dn: str
+    deed: str
+
+
+class Theatre(Protocol):
+    """Two private servers to tell the story with (`wire.stage`)."""
+
+    def provide(self, count: int) -> Server:
+        """Start a provider with about `count` entries."""
+
+    def access(self) -> Access:
+        """How the consumer comes to the provider."""
+
+    def probe(self) -> DirectoryReader:
+        """The provider, to be looked at as the consumer's identity."""
+
+    def consume(self, stanza: str) -> Server:
+        """Start an empty consumer with exactly this stanza."""
+
+    def replicated(self, patience: float) -> float:
+        """Wait for the consumer to fill up; the seconds it took. Raises `ServerUnavailable` after `patience`."""
+
+    def directories(self) -> tuple[Directory, Directory]:
+        """Provider and consumer, to be verified."""
+
+    def plant(self) -> list[Planted]:
+        """Harm the consumer, once in each way."""
 
 
 class Replica(Protocol):

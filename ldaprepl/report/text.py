@@ -91,7 +91,7 @@ def _finding(finding: Finding) -> list[str]:
         lines.append(f"        on the consumer: {printable(finding.consumer_dn)}")
     for attribute in finding.attributes:
         name = printable(attribute.name)
-        lines.append(f"        {name}: {_values(attribute.name, attribute.provider)}")
+        lines.append(f"        {name}  provider: {_values(attribute.name, attribute.provider)}")
         lines.append(f"        {' ' * len(name)}  consumer: {_values(attribute.name, attribute.consumer)}")
     if finding.cause:
         lines.append(f"        {finding.cause.code}: {printable(finding.cause.text)}")
