@@ -7,7 +7,7 @@ of the field, so that a decode error says which field is wrong.
 
 from __future__ import annotations
 
-from ldaprepl.errors import ProtocolViolation
+from ldaprepl.errors import ProtocolViolation, UsageError
 
 BOOLEAN, INTEGER, OCTET_STRING, ENUMERATED, SEQUENCE, SET = 0x01, 0x02, 0x04, 0x0A, 0x30, 0x31
 MAX_LENGTH_BYTES = 4  # a length of 4 GiB and more is never meant seriously
@@ -25,7 +25,8 @@ def tlv(tag: int, *parts: bytes) -> bytes:
 
 def integer(value: int, tag: int = INTEGER) -> bytes:
     """Encode a signed integer in the fewest bytes (also ENUMERATED, by `tag`)."""
-    return tlv(tag, value.to_bytes(value.bit_length() // 8 + 1, "big", signed=True))
+    size = (value if value >= 0 else ~value).bit_length() // 8 + 1
+    return tlv(tag, value.to_bytes(size, "big", signed=True))
 
 
 def boolean(value: bool, tag: int = BOOLEAN) -> bytes:
@@ -34,19 +35,32 @@ def boolean(value: bool, tag: int = BOOLEAN) -> bytes:
 
 
 def octets(value: bytes | str, tag: int = OCTET_STRING) -> bytes:
-    """Encode an octet string; text is UTF-8, with surrogate escapes for what a server sent that is not (PEP 383)."""
-    return tlv(tag, value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value)
+    """Encode an octet string. Raises `UsageError` for text that is none (see `text_to_bytes`)."""
+    return tlv(tag, text_to_bytes(value) if isinstance(value, str) else value)
+
+
+def text_to_bytes(text: str) -> bytes:
+    """UTF-8, with surrogate escapes for what a server or a terminal gave that is not (PEP 383).
+
+    Raises `UsageError` for half a surrogate pair, which is no character and has no bytes.
+    """
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as error:
+        raise UsageError(f"{text!r} holds half a character at position {error.start + 1}") from None
 
 
 def header(data: bytes, pos: int, end: int, field: str) -> tuple[int, int, int]:
     """Read tag and length at `pos`: (tag, start of the content, end of the content).
 
-    Raises `ProtocolViolation` when the element does not fit before `end`, or its length has an indefinite or absurd
-    form.
+    Raises `ProtocolViolation` when the element does not fit before `end`, its length has an indefinite or absurd form,
+    or its tag more than one byte.
     """
     if pos + 2 > end:
         raise ProtocolViolation(f"{field} is missing or cut off at byte {pos}")
     tag, size = data[pos], data[pos + 1]
+    if tag & 0x1F == 0x1F:
+        raise ProtocolViolation(f"{field} has a tag of several bytes at byte {pos}, which LDAP does not know")
     start = pos + 2
     if size >= 0x80:
         count = size & 0x7F

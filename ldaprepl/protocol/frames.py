@@ -14,10 +14,12 @@ from enum import IntEnum
 
 from ldaprepl.errors import ProtocolViolation
 from ldaprepl.protocol import ber
-from ldaprepl.protocol.messages import Message, decode_message
+from ldaprepl.protocol.messages import Message, decode_entry, decode_message
 
 MAX_MESSAGE = 64 * 1024 * 1024  # bytes; jpegPhoto and CRLs are large, nothing honest is larger than this
+_MIN_MESSAGE = 5  # bytes of content: a messageID and an operation without content
 _ENTRY = 0x64
+_NEVER = b"-"  # compared with no bytes at all: no entry takes the fast path
 
 
 class Op(IntEnum):
@@ -26,9 +28,14 @@ class Op(IntEnum):
     BIND_RESPONSE = 0x61
     SEARCH_ENTRY = 0x64
     SEARCH_DONE = 0x65
+    MODIFY_RESPONSE = 0x67
     SEARCH_REFERENCE = 0x73
     EXTENDED_RESPONSE = 0x78
     INTERMEDIATE = 0x79
+
+
+_ANSWERS = frozenset(Op)
+_NOT_LAST = frozenset((Op.SEARCH_ENTRY, Op.SEARCH_REFERENCE, Op.INTERMEDIATE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,25 +47,32 @@ class Batch:
 
 
 class FrameReader:
-    """Cuts the answer of one operation (`message_id`) into messages.
+    """Cuts the answer of one operation (`message_id`) into messages; `begun` is what the last reader's `rest` was.
 
     With `any_id` the messages of every operation come, all of them decoded.
-    Message ID 0 (unsolicited notification, RFC 4511 section 4.4) is passed on too. Entries of another ID end in
-    `ProtocolViolation`.
+    Message ID 0 (unsolicited notification, RFC 4511 section 4.4) is passed on too. Messages of another ID, operations
+    that no server sends, and whatever follows the final message of the answer end in `ProtocolViolation`.
     """
 
-    def __init__(self, message_id: int, limit: int = MAX_MESSAGE, *, any_id: bool = False) -> None:
-        self._id = b"" if any_id else ber.integer(message_id)
+    def __init__(self, message_id: int, limit: int = MAX_MESSAGE, *, any_id: bool = False, begun: bytes = b"") -> None:
+        self._id = _NEVER if any_id else ber.integer(message_id)
+        self._id_size = 0 if any_id else len(self._id)
         self._any_id = any_id
         self._limit = limit
-        self._parts: list[bytes] = []
-        self._have = self._need = 0
+        self._parts = [begun] if begun else []
+        self._have, self._need = len(begun), 0
+        self._ended = False
         self.message_id = message_id
 
     @property
     def pending(self) -> int:
         """Bytes of a message that has not arrived whole."""
         return self._have
+
+    @property
+    def rest(self) -> bytes:
+        """The beginning of a message that has not arrived whole."""
+        return b"".join(self._parts)
 
     def feed(self, data: bytes) -> Batch:
         """Take the next bytes from the wire and return what is whole now.
@@ -73,8 +87,7 @@ class FrameReader:
         buffer = b"".join(self._parts) if len(self._parts) > 1 else data
         self._need = 0
         append = batch.entries.append
-        wanted = self._id
-        id_size = len(wanted)
+        wanted, id_size = self._id, self._id_size
         pos, size = 0, len(buffer)
         # The loop is the hot path: it reads tag, length, messageID, tag, length, DN and nothing else of an entry.
         while pos + 6 < size:
@@ -96,7 +109,8 @@ class FrameReader:
                 break
             body = start + id_size
             if buffer[start:body] != wanted or body + 4 > end or buffer[body] != _ENTRY:
-                batch.messages.append(self._other(buffer[pos:end]))
+                self._other(buffer[pos:end], batch)
+                wanted, id_size = self._id, self._id_size
                 pos = end
                 continue
             length = buffer[body + 1]
@@ -124,12 +138,28 @@ class FrameReader:
             pos = end
         if pos < size and buffer[pos] != ber.SEQUENCE:
             raise ProtocolViolation(f"expected an LDAP message, got byte 0x{buffer[pos]:02x}")
+        if pos + 1 < size and buffer[pos + 1] < _MIN_MESSAGE:
+            raise ProtocolViolation(f"expected an LDAP message, got only {buffer[pos + 1]} bytes")
         self._parts = [buffer[pos:]] if pos < size else []
         self._have = size - pos
         return batch
 
-    def _other(self, frame: bytes) -> Message:
+    def _other(self, frame: bytes, batch: Batch) -> None:
+        """All but the plain entries: decode it, and judge whether it may come now."""
         message = decode_message(frame)
-        if not self._any_id and message.id not in (0, self.message_id):
-            raise ProtocolViolation(f"the server answered message {message.id}, which was never asked")
-        return message
+        if message.id == 0:
+            if message.op != Op.EXTENDED_RESPONSE:
+                raise ProtocolViolation(f"operation 0x{message.op:02x} came without a message ID")
+        elif message.op not in _ANSWERS:
+            raise ProtocolViolation(f"operation 0x{message.op:02x} is nothing that a server sends")
+        elif not self._any_id:
+            if message.id != self.message_id:
+                raise ProtocolViolation(f"the server answered message {message.id}, which was never asked")
+            if self._ended:
+                raise ProtocolViolation("more came after the end of the answer")
+            if message.op == Op.SEARCH_ENTRY:  # its message ID is not in the shortest form
+                batch.entries.append((decode_entry(frame)[0], frame))
+                return
+            if message.op not in _NOT_LAST:
+                self._ended, self._id, self._id_size = True, _NEVER, 0
+        batch.messages.append(message)

@@ -15,6 +15,7 @@ from ldaprepl.protocol import ber
 
 _CONTROLS, _REFERRAL, _RESPONSE_NAME, _RESPONSE_VALUE = 0xA0, 0xA3, 0x8A, 0x8B
 _INTERMEDIATE_NAME, _INTERMEDIATE_VALUE = 0x80, 0x81
+_ENTRY = 0x64
 NOTICE_OF_DISCONNECTION = "1.3.6.1.4.1.1466.20036"
 
 
@@ -46,13 +47,18 @@ class Result:
 
 def decode_message(frame: bytes) -> Message:
     """Decode the envelope of one whole frame. Raises `ProtocolViolation`."""
+    message_id, op, body, stop = _envelope(frame)
+    controls = _controls(frame, stop, len(frame)) if stop < len(frame) else {}
+    return Message(message_id, op, frame[body:stop], controls)
+
+
+def _envelope(frame: bytes) -> tuple[int, int, int, int]:
+    """messageID, tag of the operation, begin and end of its content."""
     start, end = ber.expect(ber.SEQUENCE, frame, 0, len(frame), "LDAPMessage")
     if end != len(frame):
         raise ProtocolViolation(f"{len(frame) - end} bytes follow the LDAPMessage")
     message_id, pos = ber.read_integer(frame, start, end, "messageID")
-    op, body, stop = ber.header(frame, pos, end, "protocolOp")
-    controls = _controls(frame, stop, end) if stop < end else {}
-    return Message(message_id, op, frame[body:stop], controls)
+    return message_id, *ber.header(frame, pos, end, "protocolOp")
 
 
 def decode_entry(frame: bytes) -> tuple[bytes, list[tuple[bytes, bytes]]]:
@@ -61,9 +67,11 @@ def decode_entry(frame: bytes) -> tuple[bytes, list[tuple[bytes, bytes]]]:
     The values stay encoded: two attributes with the same bytes are equal, and only the others need `decode_values`.
     Raises `ProtocolViolation`.
     """
-    start, end = ber.expect(ber.SEQUENCE, frame, 0, len(frame), "LDAPMessage")
-    _, pos = ber.read_integer(frame, start, end, "messageID")
-    start, end = ber.expect(0x64, frame, pos, end, "SearchResultEntry")
+    _, op, start, end = _envelope(frame)
+    if op != _ENTRY:
+        raise ProtocolViolation(f"expected an entry, got operation 0x{op:02x}")
+    if end < len(frame):
+        _controls(frame, end, len(frame))
     return decode_entry_body(frame, start, end)
 
 
@@ -153,7 +161,7 @@ def decode_intermediate(message: Message) -> tuple[str, bytes]:
 
 
 def _controls(frame: bytes, pos: int, end: int) -> dict[str, bytes | None]:
-    """Controls (RFC 4511, section 4.1.11), decoded by tag, because criticality and value may each be absent."""
+    """Controls (RFC 4511, section 4.1.11), criticality and value may each be absent."""
     pos, stop = ber.expect(_CONTROLS, frame, pos, end, "controls")
     if stop != end:
         raise ProtocolViolation("bytes follow the controls of a message")
@@ -162,13 +170,12 @@ def _controls(frame: bytes, pos: int, end: int) -> dict[str, bytes | None]:
         at, last = ber.expect(ber.SEQUENCE, frame, pos, stop, "control")
         oid, at = ber.read_octets(frame, at, last, "controlType")
         value: bytes | None = None
-        while at < last:
-            tag, start, after = ber.header(frame, at, last, "control")
-            if tag == ber.OCTET_STRING:
-                value = frame[start:after]
-            elif tag != ber.BOOLEAN:
-                raise ProtocolViolation(f"a control holds an element with tag 0x{tag:02x}")
-            at = after
+        if at < last and frame[at] == ber.BOOLEAN:  # criticality, of no meaning in a response
+            _, at = ber.expect(ber.BOOLEAN, frame, at, last, "criticality")
+        if at < last:
+            value, at = ber.read_octets(frame, at, last, "controlValue")
+        if at < last:
+            raise ProtocolViolation(f"a control holds an element with tag 0x{frame[at]:02x}")
         controls[oid.decode(errors="replace")] = value
         pos = last
     return controls
