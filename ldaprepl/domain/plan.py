@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from ldaprepl.domain import dn as names
 from ldaprepl.domain.change import BOX, Add, Change, Delete, Rename
 from ldaprepl.domain.entry import Entry
-from ldaprepl.domain.tree import ROOT, Naming, Node, Tree
+from ldaprepl.domain.tree import ROOT, Naming, Node, Tree, same_rdn
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +45,32 @@ class Plan:
         return sum(isinstance(change, Delete) and not change.key.startswith(BOX) for change in self.changes)
 
 
-def plan(tree: Tree, received: Mapping[str, Entry], gone: Collection[str], naming: Naming) -> Plan:
+def plan(
+    tree: Tree,
+    received: Mapping[str, Entry],
+    gone: Collection[str],
+    naming: Naming,
+    stamps: Mapping[str, str] | None = None,
+) -> Plan:
     """Plan and apply to `tree`, which holds the consumer as it is and ends as it will be.
 
-    `received` are final states by key, as the consumer shall hold them (DNs too); `gone` are keys that must go.
+    `received` are final states by key, as the consumer shall hold them (DNs too); `gone` are keys that must go;
+    `stamps` are the provider's, by key, where the entries do not carry them.
     Both may name what the tree does not have. What is not mentioned stays where its parent is.
     """
-    return _Planner(tree, received, gone, naming).run()
+    return _Planner(tree, received, gone, naming, stamps or {}).run()
 
 
 class _Planner:
-    def __init__(self, tree: Tree, received: Mapping[str, Entry], gone: Collection[str], naming: Naming) -> None:
-        self.tree, self.received, self.naming = tree, received, naming
+    def __init__(
+        self,
+        tree: Tree,
+        received: Mapping[str, Entry],
+        gone: Collection[str],
+        naming: Naming,
+        stamps: Mapping[str, str],
+    ) -> None:
+        self.tree, self.received, self.naming, self.stamps = tree, received, naming, stamps
         self.gone = frozenset(key for key in gone if key in tree and key not in received and key != ROOT)
         self.going: dict[str, None] = {}  # an ordered set: deepest first
         self.plan = Plan()
@@ -105,7 +119,7 @@ class _Planner:
         if parent is None:
             self._refuse(key, entry.dn, f"the entry above it, {names.parent(entry.dn)!r}, is not there or not in scope")
             return
-        csn = entry.csn or _stamp(entry)
+        csn = self.stamps.get(key, entry.csn or "")
         self.target[key] = self.naming.place(entry.dn, parent, csn)
 
     def _resolve(self, dn: str) -> str | None:
@@ -155,7 +169,8 @@ class _Planner:
             if held is None:
                 continue
             self.plan.updates.append(key)
-            if (held.parent, held.rdn) != (node.parent, node.rdn) and not held.parent == node.parent == ROOT:
+            stays = held.parent == node.parent and (node.parent == ROOT or same_rdn(held.rdn, node.rdn))
+            if not stays:
                 self.moves[key] = node
             elif held.csn != node.csn:
                 self.tree.put(key, replace(held, csn=node.csn))
@@ -269,8 +284,3 @@ class _Planner:
 
     def _refuse(self, key: str, dn: str, reason: str) -> None:
         self.plan.refusals.append(Refusal(key, dn, reason))
-
-
-def _stamp(entry: Entry) -> str:
-    """What stands for entryCSN where there is none."""
-    return (entry.first("modifyTimestamp") or b"").decode("ascii", "replace")

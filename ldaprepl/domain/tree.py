@@ -146,6 +146,18 @@ class Tree:
         return False
 
 
+def same_rdn(one: str, two: str) -> bool:
+    """Whether two RDNs are written alike, but for escapes and the case of types: servers spell those differently."""
+    if one == two:
+        return True
+    try:
+        return [[(name.lower(), value) for name, value in rdn] for rdn in names.parse(one)] == [
+            [(name.lower(), value) for name, value in rdn] for rdn in names.parse(two)
+        ]
+    except ValueError:
+        return False
+
+
 @dataclass(slots=True)
 class Memory:
     """A source in memory."""

@@ -1,0 +1,195 @@
+"""From an answer of the provider to a changed consumer: the locks and the brake, the plan, the writing, the counts.
+
+Before any delete: the answer came to a proven end (`domain.refresh`), the provider did not go back, no entry that goes
+is newer than what the provider says it has, and not too many go at once; never all. A refused entry is set aside with
+what hangs on it. When the consumer turns out not to be as it was read, it is planned anew, once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+from ldaprepl.domain.change import BOX, STAMPS, Add, Change, Delete, Modify, Rename, Translation, difference
+from ldaprepl.domain.csn import Csn, CsnSet
+from ldaprepl.domain.entry import Entry
+from ldaprepl.domain.plan import Plan, Refusal, plan
+from ldaprepl.domain.syncrun import Settings, Tally
+from ldaprepl.domain.tree import ROOT, Naming, Node, Tree
+from ldaprepl.errors import GuardRefused
+from ldaprepl.ports import Progress
+from ldaprepl.syncports import Parties
+
+_CHUNK = 500  # entries that are read from the consumer and compared at a time
+_READ_ALL_FROM = 0.2  # part of the entries from which one search for all is cheaper
+_STAMPS = frozenset(name.lower() for name in STAMPS)
+
+
+class CarryOut:
+    """Carries answers out on one consumer and keeps count."""
+
+    def __init__(
+        self, parties: Parties, translation: Translation, naming: Naming, settings: Settings, progress: Progress
+    ) -> None:
+        self.parties, self.translation, self.naming = parties, translation, naming
+        self.settings, self.progress = settings, progress
+        self.tally = Tally()
+        self.refusals: list[Refusal] = []
+        self.shown: list[Change] = []
+        self.solid = True
+        self._renamed: set[str] = set()
+
+    # -- locks -------------------------------------------------------------------------------------------------------
+
+    def locks(self, tree: Tree, gone: Collection[str], old: CsnSet, new: CsnSet) -> None:
+        """Refuse deletes that a provider which went back in time would have us do. Raises `GuardRefused`."""
+        going = [key for key in gone if key in tree and not key.startswith(BOX)]
+        if not going or self.settings.older_provider:
+            return
+        if old and not new.covers_all(old):
+            raise GuardRefused(
+                f"{len(going)} entries would be deleted because the provider, which has gone back in time, lacks them"
+                f" ({tree.dn(going[0])!r} for one)",
+                "If it was restored from an older copy on purpose, run once with --accept-older-provider.",
+            )
+        newer = [key for key in going if new and self._is_newer(tree.get(key), new)]
+        if newer:
+            raise GuardRefused(
+                f"{len(newer)} entries that would be deleted are newer than anything the provider says it has"
+                f" ({tree.dn(newer[0])!r} for one)",
+                "Its clock or its data went back, or somebody wrote on the consumer. To follow it anyway, run once with"
+                " --accept-older-provider.",
+            )
+
+    @staticmethod
+    def _is_newer(node: Node | None, state: CsnSet) -> bool:
+        if node is None or "#" not in node.csn:
+            return False
+        try:
+            return not state.covers(Csn.parse(node.csn))
+        except ValueError:
+            return False
+
+    def _brake(self, held: int, left: int, deletes: int) -> None:
+        allowed = self.settings.max_delete.allowed(held)
+        if deletes and left == 0:
+            raise GuardRefused(
+                f"all {held} entries of the consumer would be deleted",
+                "That is never done. Check base, filter and ACL.",
+            )
+        if deletes > allowed:
+            raise GuardRefused(
+                f"{deletes} of {held} entries would be deleted; {allowed} are allowed",
+                f"Nothing was changed. If it is right (see --dry-run), run once with --max-delete {deletes}.",
+            )
+
+    # -- doing it ----------------------------------------------------------------------------------------------------
+
+    def out(self, tree: Tree, received: Mapping[str, Entry], gone: Collection[str]) -> None:
+        """Bring the consumer from `tree`, which is changed along, to the answer."""
+        wanted = {key: self.translation.entry(entry) for key, entry in received.items()}
+        stamps = {key: entry.csn or _modified(entry) for key, entry in received.items()}
+        held = len(tree)
+        places = {key: tree.dn(key) for key in (*wanted, *gone) if key in tree} if self.settings.dry_run else {}
+        made = plan(tree, wanted, gone, self.naming, stamps)
+        self._brake(held, len(tree), made.deletes)
+        self.refusals += [refusal for refusal in made.refusals if not refusal.key.startswith(BOX)]
+        if self.settings.dry_run:
+            self._show(made, wanted, tree, places)
+            return
+        if not made.changes and not made.updates:
+            return
+        self.parties.state.begin()
+        self.progress.phase("writing", len(made.changes) + len(made.updates))
+        refused = self.parties.writer.apply(made.changes)
+        self._count(made, refused)
+        self._forget(tree, made, refused)
+        lost = {refusal.key for refusal in refused}
+        updates = [key for key in made.updates if key not in lost]
+        for mods in self._differences(updates, wanted, tree):
+            failed = self.parties.writer.apply(mods)
+            self._count_modified(mods, failed)
+            self.refusals += failed
+            for refusal in failed:
+                node = tree.get(refusal.key)
+                if node is not None:
+                    tree.put(refusal.key, Node(node.parent, node.slot, node.rdn))
+
+    def _differences(self, keys: list[str], wanted: Mapping[str, Entry], tree: Tree) -> Iterator[list[Modify]]:
+        """The Modifies for entries that existed before, some at a time, from what the consumer holds now."""
+        if len(keys) > _CHUNK and len(keys) > len(tree) * _READ_ALL_FROM:
+            places = {self.naming.key(tree.dn(key)): key for key in keys}
+            found = []
+            for held in self.parties.replica.read_all():
+                key = places.get(self.naming.key(held.dn))
+                found += self._modify(key, wanted[key], held, tree) if key is not None else []
+            yield found
+            return
+        for start in range(0, len(keys), _CHUNK):
+            part = keys[start : start + _CHUNK]
+            dns = [tree.dn(key) for key in part]
+            found = []
+            for key, current in zip(part, self.parties.replica.fetch(dns), strict=True):
+                found += self._modify(key, wanted[key], current, tree) if current is not None else []
+            yield found
+
+    def _modify(self, key: str, wanted: Entry, held: Entry, tree: Tree) -> list[Modify]:
+        mods = difference(wanted, held, self.naming.schema, self.translation.writes)
+        if not mods:
+            self.tally.unchanged += key not in self._renamed
+            return []
+        node = tree.get(key)
+        return [Modify(key, node.parent if node else ROOT, held.dn, mods, Entry(held.dn, wanted.attributes))]
+
+    # -- keeping count -----------------------------------------------------------------------------------------------
+
+    def _count(self, made: Plan, refused: Iterable[Refusal]) -> None:
+        failed = {refusal.key for refusal in refused}
+        self.refusals += [refusal for refusal in refused if not refusal.key.startswith(BOX)]
+        for change in made.changes:
+            if change.key in failed or change.key.startswith(BOX):
+                continue
+            match change:
+                case Add():
+                    self.tally.added += 1
+                case Delete():
+                    self.tally.deleted += 1
+                case Rename() if change.key not in self._renamed:
+                    self._renamed.add(change.key)
+                    self.tally.renamed += 1
+
+    def _count_modified(self, mods: Iterable[Modify], failed: Iterable[Refusal]) -> None:
+        bad = {refusal.key for refusal in failed}
+        for change in mods:
+            real = any(mod.name.lower() not in _STAMPS for mod in change.mods)
+            if change.key not in bad and (real or change.key not in self._renamed):
+                self.tally.modified += 1
+
+    def _forget(self, tree: Tree, made: Plan, refused: Sequence[Refusal]) -> None:
+        """A new entry that was refused is not there; after any other refusal the index is not to be trusted."""
+        adds = {change.key for change in made.changes if isinstance(change, Add)}
+        self.solid = self.solid and all(refusal.key in adds for refusal in refused)
+        for refusal in reversed(refused):
+            if refusal.key in tree and not tree.has_children(refusal.key):
+                tree.remove(refusal.key)
+
+    def index_changes(self, tree: Tree) -> dict[str, Node | None]:
+        """What the state file has to learn; boxes are no part of it."""
+        return {key: node for key, node in tree.changes.items() if not key.startswith(BOX)}
+
+    def _show(self, made: Plan, wanted: Mapping[str, Entry], tree: Tree, places: Mapping[str, str]) -> None:
+        """The changes of a dry run: attributes are compared under the names that the consumer has now."""
+        self._count(made, ())
+        self.shown += made.changes
+        old_keys = {new: old for old, new in made.taken.items()}
+        dns = [places[old_keys.get(key, key)] for key in made.updates]
+        for key, held in zip(made.updates, self.parties.replica.fetch(dns), strict=True):
+            if held is None:
+                continue
+            mods = self._modify(key, wanted[key], Entry(tree.dn(key), held.attributes), tree)
+            self._count_modified(mods, ())
+            self.shown += mods
+
+
+def _modified(entry: Entry) -> str:
+    """What stands for entryCSN where there is none."""
+    return (entry.first("modifyTimestamp") or b"").decode("ascii", "replace")

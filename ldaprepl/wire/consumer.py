@@ -1,0 +1,150 @@
+"""The consumer, as `sync` sees it: how it lets itself be written, what it holds, its contextCSN.
+
+How much may be written is found by asking, on an entry that cannot exist: a server judges the attributes before it
+looks for the entry, so that 32 means "allowed", 19 "no user may", 53 or a referral "I am somebody else's replica". The
+changes themselves are `wire.applying`'s.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Sequence
+
+import ldap
+
+from ldaprepl.domain.csn import CsnSet
+from ldaprepl.domain.entry import Entry
+from ldaprepl.domain.ldapfilter import escape
+from ldaprepl.domain.matching import Schema
+from ldaprepl.domain.scope import MATCH_ALL, ReplicationScope, Scope
+from ldaprepl.domain.syncrun import Listed, Mode
+from ldaprepl.errors import GuardRefused, IncompleteRead
+from ldaprepl.wire.provider import fetch, listing, read_schema, suffix_of
+from ldaprepl.wire.session import MANAGE_DSA_IT, Result, Session, control
+
+RELAX = "1.3.6.1.4.1.4203.666.5.12"
+_SOME_CSN, _SOME_UUID = b"20000101000000.000000Z#000000#000#000000", b"00000000-0000-4000-a000-000000000000"
+_START_TRANSACTION = b"1.3.6.1.1.21.1"
+_NEW_IN_2_6 = b"'olcLogFileFormat'"  # an attribute type that 2.6 brought: slapd's root DSE does not tell its version
+
+
+class Consumer:
+    """The consumer within one replication scope."""
+
+    def __init__(self, session: Session, scope: ReplicationScope) -> None:
+        self.session, self.scope = session, scope
+        self._schema: Schema | None = None
+        self._is_26 = False
+
+    @property
+    def uri(self) -> str:
+        return self.session.uri
+
+    def schema(self) -> Schema:
+        """The schema by which it judges what is written."""
+        if self._schema is None:
+            self._schema, entry = read_schema(self.session)
+            if entry is None:
+                raise IncompleteRead(
+                    f"{self.uri} does not show its schema to {self.session.endpoint.bind}",
+                    "Give this identity read access to cn=Subschema.",
+                )
+            self._is_26 = any(_NEW_IN_2_6 in value for value in entry.values("attributeTypes"))
+        return self._schema
+
+    def offers_transactions(self) -> bool:
+        """Whether LDAP transactions are there and safe: 2.5.13 dies in them at random, 2.6 was never seen to."""
+        self.schema()
+        root = self.session.read("", ("supportedExtension",))
+        return self._is_26 and root is not None and _START_TRANSACTION in root.values("supportedExtension")
+
+    def mode(self, wanted: Mode | None = None) -> Mode:
+        """How it lets us write, best first, at most `wanted`. Raises `GuardRefused` for a replica of its own."""
+        probe = f"cn=ldaprepl-probe-{secrets.token_hex(8)},{self.scope.consumer_base}"
+        result = self._try(probe, "entryCSN", _SOME_CSN, relax=False)
+        if result.code in (10, 53):
+            raise GuardRefused(
+                f"{self.uri} is a replica that takes changes from somebody else only ({result})",
+                "If it runs native syncrepl, leave it to that. Else set updatedn (olcUpdateDN) to the identity that"
+                " sync binds as.",
+            )
+        self._refuse_native()
+        if result.code in (0, 32):
+            found = Mode.UPDATEDN
+        elif self._try(probe, "entryUUID", _SOME_UUID, relax=True).code in (0, 32):
+            found = Mode.RELAX
+        else:
+            found = Mode.PLAIN
+        ladder = list(Mode)
+        if wanted is None or wanted is found:
+            return found
+        if ladder.index(wanted) < ladder.index(found) or found is Mode.UPDATEDN:
+            raise GuardRefused(
+                f"{self.uri} does not let {self.session.endpoint.bind} write by {wanted.value}, but by {found.value}"
+            )
+        return wanted
+
+    def _try(self, dn: str, name: str, value: bytes, relax: bool) -> Result:
+        controls = [control(RELAX)] if relax else []
+        try:
+            self.session.connection.modify_ext_s(dn, [(ldap.MOD_REPLACE, name, [value])], serverctrls=controls)
+        except ldap.LDAPError as error:
+            return self.session.result_of(error)
+        return Result(0)
+
+    def _refuse_native(self) -> None:
+        """Where the configuration can be seen: a database with a syncrepl stanza is not ours to write."""
+        asked = self.session.search("cn=config", attributes=("1.1",))
+        if self.session.entries(asked)[1].code:
+            return
+        suffix = suffix_of(self.session, self.scope.consumer_base)
+        where = f"(&(olcSuffix={escape(suffix)})(olcSyncrepl=*))"
+        held, _ = self.session.entries(self.session.search("cn=config", Scope.SUB, where, ("1.1",)))
+        if held:
+            raise GuardRefused(f"{self.uri} runs native syncrepl for {suffix!r}", "Two replicators would fight.")
+
+    # -- what it holds -----------------------------------------------------------------------------------------------
+
+    def listing(self) -> Iterator[Listed]:
+        """Identity and age of all entries of the scope, the filter left out: what is there is there."""
+        everything = ReplicationScope(self.scope.consumer_base, self.scope.scope)
+        try:
+            yield from listing(self.session, everything, self.scope.consumer_base)
+        except IncompleteRead as error:
+            if "32 " not in error.message:
+                raise
+
+    def fetch(self, dns: Sequence[str]) -> Iterator[Entry | None]:
+        """Whole entries in the order of `dns`."""
+        return fetch(self.session, dns, ("*", "+"), MATCH_ALL)
+
+    def read_all(self) -> Iterator[Entry]:
+        """Every entry, whole."""
+        asked = self.session.search(
+            self.scope.consumer_base, self.scope.scope, MATCH_ALL, ("*", "+"), [control(MANAGE_DSA_IT, critical=False)]
+        )
+        return self.session.bulk(asked, "the search")
+
+    # -- contextCSN --------------------------------------------------------------------------------------------------
+
+    def is_suffix(self) -> bool:
+        """Whether the base is the suffix of its database: only then contextCSN is ours."""
+        schema = self.schema()
+        base = self.scope.consumer_base
+        return schema.dn_key(suffix_of(self.session, base)) == schema.dn_key(base)
+
+    def context_csn(self) -> tuple[str, ...]:
+        """The values on the base entry as text, sorted."""
+        entry = self.session.read(self.scope.consumer_base, ("contextCSN",))
+        return tuple(sorted(value.decode("ascii", "replace") for value in entry.values("contextCSN"))) if entry else ()
+
+    def set_context_csn(self, csns: CsnSet) -> None:
+        """Write the provider's contextCSN (in the form of 2.4), the last thing of a run. As updatedn only."""
+        values = [text.encode() for text in csns.normal_texts()]
+        try:
+            self.session.connection.modify_ext_s(
+                self.scope.consumer_base, [(ldap.MOD_REPLACE, "contextCSN", values)],
+                serverctrls=[control(MANAGE_DSA_IT, critical=False)],
+            )  # fmt: skip
+        except ldap.LDAPError as error:
+            raise IncompleteRead(f"{self.uri} did not take contextCSN: {self.session.result_of(error)}") from error

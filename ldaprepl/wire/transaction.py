@@ -1,0 +1,40 @@
+"""LDAP transactions (RFC 5805) as slapd has them: an empty identifier, one at a time on a connection.
+
+Operations are queued and answer 0 at once; what is wrong shows at the end, and then everything is rolled back. The
+root DSE lists the extended operation but not the control.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ldap
+import ldap.extop
+
+from ldaprepl.protocol import ber
+from ldaprepl.wire.session import Result, Session, control
+
+START, SPECIFICATION, END = "1.3.6.1.1.21.1", "1.3.6.1.1.21.2", "1.3.6.1.1.21.3"
+
+
+def specification() -> Any:
+    """The control that puts an operation into the transaction."""
+    return control(SPECIFICATION, b"")
+
+
+def start(session: Session) -> None:
+    """Begin. Raises `ServerUnavailable` where the server will not."""
+    try:
+        session.connection.extop_s(ldap.extop.ExtendedRequest(START, None))
+    except ldap.LDAPError as error:
+        raise session.lost(error) from error
+
+
+def end(session: Session, commit: bool) -> Result:
+    """Commit or give up. The result's code is not 0 when all was rolled back."""
+    flag = b"" if commit else ber.boolean(False)
+    try:
+        session.connection.extop_s(ldap.extop.ExtendedRequest(END, ber.tlv(ber.SEQUENCE, flag, ber.octets(b""))))
+    except ldap.LDAPError as error:
+        return session.result_of(error)
+    return Result(0)
