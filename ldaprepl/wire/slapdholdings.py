@@ -17,6 +17,7 @@ from pathlib import Path
 
 from ldaprepl.errors import ServerUnavailable
 from ldaprepl.wire import slapdguard
+from ldaprepl.wire.slaptool import NOEXEC_CURE
 
 # Removes the folder when we are gone in whatever way, also while no slapd, and so no guard, runs.
 _JANITOR = """trap '' HUP INT TERM; read -r _; exec rm -rf -- "$1\""""
@@ -67,7 +68,7 @@ class Holdings:
             self.reap()
             raise ServerUnavailable(
                 f"a private slapd could not be started: {word or 'no word from its guard'}",
-                "If the folder for temporary files forbids programs (noexec), set TMPDIR to another one",
+                NOEXEC_CURE,
             )
         self.pid = int(word)
 

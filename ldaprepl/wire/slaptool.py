@@ -14,7 +14,10 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from ldaprepl.errors import ServerUnavailable
 from ldaprepl.wire.slapdinstall import Installation, find_installation
+
+NOEXEC_CURE = "If the folder for temporary files forbids programs (noexec), set TMPDIR to another one"
 
 
 def run_tool(
@@ -23,11 +26,14 @@ def run_tool(
     """Run one tool with the text `pieces` as its input; `folder` takes its output while it runs, so that no pipe fills.
 
     A tool that stops reading at its first error is no exception here: its exit code and words say why. When `pieces`
-    itself raises, the tool is killed and the exception passed on.
+    itself raises, the tool is killed and the exception passed on. Raises ServerUnavailable when it cannot be run.
     """
     command = [str(program), "-T", tool, *arguments]
     with tempfile.TemporaryFile(dir=folder) as out, tempfile.TemporaryFile(dir=folder) as err:
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=out, stderr=err)
+        try:
+            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=out, stderr=err)
+        except OSError as error:
+            raise ServerUnavailable(f"cannot run {program}: {error.strerror}", NOEXEC_CURE) from error
         assert process.stdin is not None
         try:
             with suppress(BrokenPipeError), process.stdin as pipe:

@@ -350,6 +350,17 @@ def test_a_missing_slapd_names_the_package(monkeypatch: pytest.MonkeyPatch, tmp_
         find_installation("/bin/true")
 
 
+def test_a_program_that_cannot_run_is_said(slapd: SlapdFactory, installation: Installation, tmp_path: Path) -> None:
+    broken = tmp_path / "slapd"
+    broken.write_text("not a program")
+    broken.chmod(0o700)
+    with Slapd(installation=replace(installation, program=broken)) as server:
+        for call in (server.start, lambda: server.load([TOP])):
+            with pytest.raises(ServerUnavailable, match=rf"cannot run {broken}.*TMPDIR"):
+                call()
+        assert not server.running
+
+
 def test_a_missing_module_or_schema_is_said_before_the_start(slapd: SlapdFactory) -> None:
     with pytest.raises(ServerUnavailable, match="module nonsense is not in"):
         slapd(SlapdConf(modules=("nonsense",)))
