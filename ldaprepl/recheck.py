@@ -5,12 +5,13 @@ contextCSN instead of a blind pause: the provider's entry first, then the provid
 consumer says it has that, then the consumer's entry, then the provider's once more.
 
 - Equal now: settled.
-- The provider's entry changed meanwhile: nothing follows; look again.
-- The consumer has passed the CSN and still differs: lasting. That an entry is gone shows on the provider a moment
-before its contextCSN moves, so an extra entry must be seen so twice. - The consumer has not passed it within `settle`
-seconds: behind, unless it says it has this very change (its CSN covers the entry's entryCSN) and the values differ
-all the same, or the extra entry never came from the provider. - No CSN to go by on one of the sides: wait `settle`
-seconds once, and take what then still differs for lasting.
+- The provider's entry, or one above it, changed meanwhile: nothing follows; look again. Those above count because
+  renaming one of them moves the entry without a new stamp on it.
+- The consumer has passed the CSN and still differs: lasting. That an entry is gone leaves no stamp on the provider, and
+  shows there a moment before contextCSN moves; so the very same extra entry must be seen in two rounds.
+- The consumer has not passed it within `settle` seconds: behind, unless it says it has this very change (its CSN covers
+  the entry's entryCSN) and the values differ all the same, or the extra entry never came from the provider.
+- No CSN to go by on one of the sides: wait `settle` seconds once, and take what then still differs for lasting.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from ldaprepl.domain.verdict import Finding, Kind, State
 from ldaprepl.ports import Clock, Directory, Progress
 
 _CHUNK = 2000  # suspects held decoded at once
+_ROUNDS = 3  # that are made at least while something is not decided
 _BREATH = 0.05  # seconds between two rounds, more than a contextCSN trails the change it stands for
 _POLL = (0.05, 1.0)  # seconds between two looks at the consumer's contextCSN: the first, the longest
 
@@ -63,7 +65,8 @@ class Recheck:
         self._settle = settle
         self._deadline = clock.monotonic() + settle
         self._waited_blind = False
-        self._seen_extra: set[tuple[str, str | None]] = set()
+        self._seen: dict[Divergence, int] = {}  # in how many rounds in a row, up to the round before
+        self._seen_now: dict[Divergence, int] = {}
 
     def judge(self, suspects: Suspects, progress: Progress) -> Outcome:
         """Judge all suspects. Raises `LdapreplError` when a side cannot be read any more."""
@@ -74,14 +77,16 @@ class Recheck:
         findings: list[Finding] = []
         equal = 0
         last = False
+        rounds = 0
         while pending:
+            rounds += 1
             decided, undecided, present = self._round(pending, progress)
             findings += decided
             equal += present - sum(_on_provider(d.finding) for d in undecided) - sum(map(_on_provider, decided))
             if last:
                 findings += [replace(divergence.finding, state=State.BEHIND) for divergence in undecided]
                 break
-            last = self._clock.monotonic() >= self._deadline
+            last = rounds + 1 >= _ROUNDS and self._clock.monotonic() >= self._deadline
             pending = _dns(undecided, self._comparer)
             if pending:
                 self._clock.sleep(_BREATH)
@@ -103,6 +108,7 @@ class Recheck:
         undecided: list[Divergence] = []
         present = 0
         halves: list[tuple[Divergence, _Gate]] = []
+        self._seen, self._seen_now = self._seen_now, {}
         for done, chunk in _chunks(dns):
             divergences, gate, held = self._look(chunk)
             present += held
@@ -131,23 +137,51 @@ class Recheck:
         """Read one chunk in the order that makes a difference mean something."""
         scope = self._comparer.scope
         ours = _found(self._provider.fetch(dns, scope))
+        above = self._above(dns)
+        before = self._keyed([*_found(self._provider.stamps(above)), *ours])
         gate = self._wait(self._provider.context_csn(scope.base))
         theirs = _found(self._consumer.fetch([self._comparer.consumer_dn(dn) for dn in dns], scope))
         divergences = self._comparer.classify(ours, theirs)
         if divergences:
             again = _found(self._provider.fetch(_dns(divergences, self._comparer), scope, STAMPS))
-            before, after = self._keyed(ours), self._keyed(again)
-            divergences = [self._marked(divergence, before, after) for divergence in divergences]
+            after = self._keyed([*_found(self._provider.stamps(above)), *again])
+            over_extra = self._over_extra(divergences)
+            divergences = [self._marked(divergence, before, after, over_extra) for divergence in divergences]
         return divergences, gate, len(ours)
+
+    def _above(self, dns: Iterable[str]) -> list[str]:
+        """All entries above these, up to the base, each once."""
+        return list(dict.fromkeys(name for dn in dns for name in self._comparer.above(dn)))
+
+    def _over_extra(self, divergences: Iterable[Divergence]) -> dict[bytes, Entry]:
+        """What the consumer holds above its extra entries."""
+        names = self._above(d.finding.dn for d in divergences if d.finding.kind is Kind.EXTRA)
+        held = _found(self._consumer.stamps([self._comparer.consumer_dn(name) for name in names]))
+        return {self._comparer.consumer_key(entry.dn): entry for entry in held}
 
     def _keyed(self, entries: Iterable[Entry]) -> dict[bytes, Entry]:
         return {self._comparer.dn_key(entry.dn): entry for entry in entries}
 
-    def _marked(self, divergence: Divergence, before: dict[bytes, Entry], after: dict[bytes, Entry]) -> Divergence:
-        """Unstable when the provider's side is not what it was before the consumer was read."""
-        keys = [self._comparer.dn_key(dn) for dn in _dns([divergence], self._comparer)]
-        stable = all(self._unchanged(before.get(key), after.get(key)) for key in keys)
-        return divergence if stable else replace(divergence, stable=False)
+    def _marked(
+        self,
+        divergence: Divergence,
+        before: dict[bytes, Entry],
+        after: dict[bytes, Entry],
+        over_extra: dict[bytes, Entry],
+    ) -> Divergence:
+        """With the entryCSNs above it; unstable when the provider's side is not what it was before the consumer was
+        read."""
+        key_of = self._comparer.dn_key
+        keys = [key_of(dn) for dn in _dns([divergence], self._comparer)]
+        kind = divergence.finding.kind
+        above: list[bytes] = []
+        if kind is not Kind.DIFFERS:  # values do not depend on where the entry hangs
+            above = [key_of(name) for name in self._comparer.above(divergence.finding.dn)]
+        holders = over_extra if kind is Kind.EXTRA else after
+        watched = keys if kind is Kind.EXTRA else keys + above
+        stable = all(self._unchanged(before.get(key), after.get(key)) for key in watched)
+        csns = tuple((holders[key].csn or "") if key in holders else None for key in above)
+        return replace(divergence, above=csns, stable=stable)
 
     @staticmethod
     def _unchanged(before: Entry | None, after: Entry | None) -> bool:
@@ -189,21 +223,22 @@ class Recheck:
             foreign = gate.target and divergence.consumer_csn and not _covers(gate.target, divergence.consumer_csn)
             if gate.reached is False and not foreign:
                 return State.BEHIND
-            return self._twice(divergence)
+            return self._lasting(divergence, rounds=2)
         if gate.reached is False:
             has_it = divergence.provider_csn and _covers(gate.have, divergence.provider_csn)
             return State.LASTING if divergence.finding.kind is Kind.DIFFERS and has_it else State.BEHIND
-        if gate.reached and _trails(gate, divergence.provider_csn):
+        if gate.reached and any(_trails(gate, csn) for csn in (divergence.provider_csn, *divergence.above)):
             return None
-        return State.LASTING
+        return self._lasting(divergence, rounds=1)
 
-    def _twice(self, divergence: Divergence) -> State | None:
-        """An extra entry is lasting when the very same one is seen in two rounds."""
-        seen = (divergence.finding.dn, divergence.consumer_csn)
-        if seen in self._seen_extra:
+    def _lasting(self, divergence: Divergence, rounds: int) -> State | None:
+        """Lasting when the very same was seen in so many rounds in a row; in more where an entry above it is not shown,
+        so that its renaming would not be noticed."""
+        wanted = _ROUNDS if None in divergence.above else rounds
+        if wanted == 1:
             return State.LASTING
-        self._seen_extra.add(seen)
-        return None
+        seen = self._seen_now[divergence] = self._seen.get(divergence, 0) + 1
+        return State.LASTING if seen >= wanted else None
 
 
 def _trails(gate: _Gate, csn: str | None) -> bool:

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from ldaprepl.domain.dn import move
+from ldaprepl.domain.dn import move, parent
 from ldaprepl.domain.entry import Entry
 from ldaprepl.domain.matching import Schema
 from ldaprepl.domain.scope import STAMPS, ReplicationScope
@@ -158,6 +158,18 @@ class Comparer:
         """A provider's DN under the consumer's base."""
         return _moved(dn, self.scope.base, self.scope.suffixmassage) if self.scope.suffixmassage else dn
 
+    def above(self, dn: str) -> list[str]:
+        """The entries above a provider's DN, up to the base; none for the base itself or without one."""
+        base = self.dn_key(self.scope.base)
+        names: list[str] = []
+        try:
+            while base and self.dn_key(dn).endswith(b"," + base):
+                dn = parent(dn)
+                names.append(dn)
+        except ValueError:
+            pass
+        return names
+
     @property
     def rename(self) -> Callable[[bytes], bytes] | None:
         """How a consumer's DN bytes become the provider's; None where they are the same."""
@@ -184,15 +196,17 @@ class Comparer:
         """
         ours, theirs = _keyed(provider, self.dn_key), _keyed(consumer, self.consumer_key)
         judge_identity = not self._excluded("entryuuid")
-        by_uuid = {entry.uuid: key for key, entry in theirs.items() if entry.uuid} if judge_identity else {}
         found: list[Divergence | None] = []
+        if judge_identity:
+            for key in [key for key, entry in ours.items() if _uuid(entry) and _uuid(entry) == _uuid(theirs.get(key))]:
+                found.append(self._judged(Kind.DIFFERS, ours.pop(key), theirs.pop(key)))
+        # One entry may have been read under two names while it was moved: each is a partner only once.
+        by_uuid = {entry.uuid: key for key, entry in theirs.items() if entry.uuid} if judge_identity else {}
         unpaired: dict[bytes, Entry] = {}
         for key, entry in ours.items():
-            partner = by_uuid.get(entry.uuid or "")
+            partner = by_uuid.pop(entry.uuid, None) if entry.uuid else None
             if partner is None:
                 unpaired[key] = entry
-            elif partner == key:
-                found.append(self._judged(Kind.DIFFERS, entry, theirs.pop(key)))
             else:
                 found.append(self._judged(Kind.RENAMED, entry, theirs.pop(partner)))
         for key, entry in unpaired.items():
@@ -216,12 +230,14 @@ class Comparer:
 
 @dataclass(frozen=True, slots=True)
 class Divergence:
-    """What might become a finding, with the entryCSNs it was made from. Not `stable`: the provider's side has changed
-    while it was looked at, so that nothing follows yet."""
+    """What might become a finding, with the entryCSNs it was made from; `above`: those of the entries above it, on the
+    side that holds it (None: not shown). Not `stable`: the provider's side has changed while it was looked at, so that
+    nothing follows yet."""
 
     finding: Finding
     provider_csn: str | None
     consumer_csn: str | None
+    above: tuple[str | None, ...] = ()
     stable: bool = True
 
 
@@ -238,6 +254,10 @@ def _keyed(entries: Iterable[Entry], key_of: Callable[[str], bytes]) -> dict[byt
             key += b"\0" + entry.dn.encode("utf-8", "surrogateescape")
         keyed[key] = entry
     return keyed
+
+
+def _uuid(entry: Entry | None) -> str | None:
+    return None if entry is None else entry.uuid
 
 
 def _missing(values: tuple[bytes, ...], keys: list[bytes], others: list[bytes]) -> tuple[bytes, ...]:

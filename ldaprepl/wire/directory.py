@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from ldaprepl.domain.csn import CsnSet
 from ldaprepl.domain.entry import Entry
 from ldaprepl.domain.matching import Schema
-from ldaprepl.domain.scope import STAMPS, ReplicationScope
+from ldaprepl.domain.scope import MATCH_ALL, STAMPS, ReplicationScope
 from ldaprepl.domain.verdict import Problem
-from ldaprepl.errors import IncompleteRead
+from ldaprepl.errors import IncompleteRead, ProtocolViolation
 from ldaprepl.protocol import results
 from ldaprepl.protocol.messages import Result
 from ldaprepl.protocol.requests import SearchRequest, manage_dsa_it
@@ -51,7 +51,10 @@ class LdapDirectory:
         Asked for by name: `+` would give the stored value, which may be stale.
         """
         answer = self.stream.search(self.suffix(base), attributes=("contextCSN",), controls=(manage_dsa_it(),))
-        return CsnSet.parse(value for entry in answer.entries for value in entry.values("contextCSN"))
+        try:
+            return CsnSet.parse(value for entry in answer.entries for value in entry.values("contextCSN"))
+        except ValueError as error:
+            raise ProtocolViolation(f"{self.uri} has a contextCSN that is none: {error}") from None
 
     def schema(self) -> Schema:
         """The subschema that governs the server's entries (RFC 4512, section 4.4)."""
@@ -84,11 +87,19 @@ class LdapDirectory:
     ) -> Iterator[Entry | None]:
         names = attributes or requested(scope)
         for dn, answer in zip(dns, self.stream.fetch(dns, scope.filter, names), strict=True):
-            if isinstance(answer, Result):
+            if not isinstance(answer, Result):
+                yield answer
+            elif answer.code == results.INVALID_DN:  # named by an attribute type that this server does not know
+                yield None
+            else:
                 raise IncompleteRead(
-                    f"{self.uri} would not show {dn!r} to {self.stream.endpoint.bind} ({results.name_of(answer.code)})"
+                    f"{self.uri} would not show {dn!r} to {self.stream.endpoint.bind} ({results.name_of(answer.code)})",
+                    "Give this identity read access there, or leave that part out by --base or --filter.",
                 )
-            yield answer
+
+    def stamps(self, dns: Sequence[str]) -> Iterator[Entry | None]:
+        for answer in self.stream.fetch(dns, MATCH_ALL, STAMPS):
+            yield None if isinstance(answer, Result) else answer
 
     def explain(self, result: Result, entries: int) -> Problem | None:
         """None for success; else why the read was not whole, and what to do about it."""
