@@ -43,13 +43,10 @@ SYNCPROV = ("overlay syncprov", "syncprov-checkpoint 100 10")
 
 
 class Watch:
-    """A progress nobody sees, but that remembers."""
-
-    def __init__(self) -> None:
-        self.phases: list[str] = []
+    """A progress nobody sees."""
 
     def phase(self, name: str, total: int | None = None) -> None:
-        self.phases.append(name)
+        assert name
 
     def advance(self, done: int) -> None:
         assert done >= 0
