@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -25,6 +23,8 @@ def emit(text: str, file: Path | None, mode: int | None = None) -> None:
     if file is None:
         click.echo(text, nl=False)
         return
+    import tempfile  # with all that it needs as long to import as a check takes
+
     try:
         handle, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
         try:
@@ -65,6 +65,8 @@ class TerminalProgress:
         if now - self._drawn < _REDRAW:
             return
         self._drawn = now
+        import shutil
+
         width = shutil.get_terminal_size().columns - 1
         sys.stderr.write("\r\x1b[K" + self._line(done, now - self._started)[:width])
         sys.stderr.flush()

@@ -7,8 +7,7 @@ report, but the same on both sides, so that one sees whether they differ.
 
 from __future__ import annotations
 
-import hmac
-import secrets
+import os
 import unicodedata
 
 _SECRET_NAMES = frozenset(
@@ -25,7 +24,7 @@ _SECRET_NAMES = frozenset(
 _SECRET_PARTS = ("password", "passwd", "passphrase", "secret", "credential", "privatekey", "krb5key", "rootpw")
 _HARMLESS = frozenset(("pwdpolicysubentry", "passwordexpirationtime", "passwordretrycount", "passwordallowchangetime"))
 _UNSHOWN = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs"))  # every blank but the plain one looks like it
-_KEY = secrets.token_bytes(32)
+_KEY = os.urandom(32)
 
 
 def is_secret(name: str) -> bool:
@@ -36,6 +35,8 @@ def is_secret(name: str) -> bool:
 
 def digest(value: bytes) -> str:
     """What stands for a secret value."""
+    import hmac  # brings OpenSSL with it, and few reports hold a secret
+
     return f"digest:{hmac.digest(_KEY, value, 'sha256').hex()[:16]}"
 
 
