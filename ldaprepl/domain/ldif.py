@@ -40,9 +40,11 @@ def line(name: str, value: bytes | str, width: int = WIDTH) -> str:
     _check(name)
     octets = value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value
     if not octets:
-        return f"{name}:\n"
-    plain = _plain(octets)
-    encoded = f"{name}: {plain}" if plain else f"{name}:: {binascii.b2a_base64(octets, newline=False).decode('ascii')}"
+        encoded = f"{name}:"
+    elif plain := _plain(octets):
+        encoded = f"{name}: {plain}"
+    else:
+        encoded = f"{name}:: {binascii.b2a_base64(octets, newline=False).decode('ascii')}"
     if not width or len(encoded) <= width:
         return f"{encoded}\n"
     rest = range(width, len(encoded), width - 1)  # a continuation line begins with one blank
