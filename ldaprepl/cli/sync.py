@@ -1,0 +1,231 @@
+"""`ldaprepl sync`."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import socket
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ldaprepl.cli import options
+from ldaprepl.cli.output import emit, progress
+from ldaprepl.domain import duration, ldif
+from ldaprepl.domain.change import MaxDelete
+from ldaprepl.domain.scope import ReplicationScope
+from ldaprepl.domain.syncrun import Method, Mode, Settings, SyncReport
+from ldaprepl.errors import ExitCode, GuardRefused, LdapreplError, UsageError
+from ldaprepl.ports import Progress
+from ldaprepl.report import sync as report_sync
+from ldaprepl.report.values import printable
+from ldaprepl.seed import seed
+from ldaprepl.sync import World, sync
+from ldaprepl.syncports import Parties
+from ldaprepl.wire.applying import Applier
+from ldaprepl.wire.consumer import Consumer
+from ldaprepl.wire.endpoint import Endpoint
+from ldaprepl.wire.provider import Provider, read_schema
+from ldaprepl.wire.session import open_session
+from ldaprepl.wire.statefile import open_state
+
+_BATCH = 500  # changes in a transaction: from 100 on it is 10 times faster than one by one
+_JITTER = 0.1  # part of the interval
+
+
+@click.command("sync")
+@options.provider
+@click.option("--consumer", "consumers", metavar="URI", multiple=True, help="The server to write to.")
+@options.base
+@options.identity
+@options.consumer_identity
+@options.tls
+@options.scope
+@click.option(
+    "--method",
+    type=click.Choice([each.value for each in Method]),
+    default="auto",
+    show_default=True,
+    help="The provider's sync service, plain searches, or whichever it has.",
+)
+@click.option(
+    "--state",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="What is remembered between runs; default: /var/lib/ldaprepl for root, else ~/.local/state/ldaprepl.",
+)
+@click.option(
+    "--max-delete",
+    metavar="N|P%",
+    default="10%",
+    show_default=True,
+    help="Refuse a run that deletes more; a percentage lets a small tree lose 5, at most half.",
+)
+@click.option("--accept-older-provider", is_flag=True, help="Follow a provider that went back in time, once.")
+@click.option(
+    "--write",
+    type=click.Choice(["auto", *(each.value for each in Mode)]),
+    default="auto",
+    show_default=True,
+    help="How to write; default: the best that the consumer allows.",
+)
+@click.option(
+    "--transactions",
+    type=click.Choice(["auto", "always", "never"]),
+    default="auto",
+    show_default=True,
+    help="Commit in batches; auto: on 2.6 and newer (2.5 may crash in them).",
+)
+@click.option(
+    "--audit-every",
+    metavar="TIME",
+    default="24h",
+    show_default=True,
+    help="Compare all identities this often, because providers lose deletes; 0: each run; never.",
+)
+@click.option("--dry-run", is_flag=True, help="Write the changes as LDIF instead of doing them.")
+@click.option(
+    "--to-ldif",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write everything as LDIF for slapadd; no consumer is needed.",
+)
+@click.option("--every", metavar="TIME", help="Stay and repeat (10m, 1h30m).")
+@click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", help="How to report.")
+@options.output
+@options.quiet
+def command(**given: Any) -> int:  # fmt: skip
+    """Keep a consumer exactly like its master: pull, compare, write what differs.
+
+    \b
+    ldaprepl sync --provider ldap://old --consumer ldapi:/// -b dc=example,dc=com -D cn=admin,dc=example,dc=com -y pw
+    ldaprepl sync ... --dry-run          what would be done, as LDIF
+    ldaprepl sync ... --every 10m        stay and repeat; else from cron
+
+    Exit code: 0 done, 1 entries were refused or a guard stopped it, 3 could not be finished.
+    """
+    settings = _settings(given)
+    scope = options.replication_scope(given)
+    if given["to_ldif"] is not None:
+        return _seed(given, scope, settings)
+    if len(given["consumers"]) != 1:
+        raise UsageError("sync needs one --consumer", "Run it once for each consumer.")
+    if given["every"] is None:
+        return _once(given, scope, settings)
+    return _again_and_again(given, scope, settings, _seconds(given["every"], "--every"))
+
+
+def _settings(given: options.Given) -> Settings:
+    try:
+        brake = MaxDelete.parse(given["max_delete"])
+    except ValueError as error:
+        raise UsageError(f"--max-delete: {error}") from None
+    audit = None if given["audit_every"] == "never" else _seconds(given["audit_every"], "--audit-every")
+    return Settings(Method(given["method"]), brake, audit, given["dry_run"], given["accept_older_provider"])
+
+
+def _seconds(text: str, option: str) -> float:
+    try:
+        return duration.parse(text)
+    except ValueError as error:
+        raise UsageError(f"{option}: {error}") from None
+
+
+# -- running -----------------------------------------------------------------------------------------------------------
+
+
+def _once(given: options.Given, scope: ReplicationScope, settings: Settings) -> int:
+    report = _run(given, scope, settings)
+    _show(report, given)
+    return report.exit_code
+
+
+def _again_and_again(given: options.Given, scope: ReplicationScope, settings: Settings, every: float) -> int:
+    """Until somebody stops it. A run that fails is reported, and the next one tries again."""
+    if settings.dry_run:
+        raise UsageError("--every and --dry-run do not go together")
+    while True:
+        try:
+            _show(_run(given, scope, settings), given)
+            settings = replace(settings, older_provider=False)
+        except UsageError:
+            raise
+        except LdapreplError as error:
+            click.echo(f"ldaprepl: {printable(str(error))}", err=True)
+        time.sleep(every * random.uniform(1 - _JITTER, 1 + _JITTER))
+
+
+def _run(given: options.Given, scope: ReplicationScope, settings: Settings) -> SyncReport:
+    source, (target,) = options.provider_endpoint(given), options.consumer_endpoints(given)
+    _refuse_same_server(source, target, scope)
+    pair = {"provider": source.uri, "consumer": target.uri, "base": scope.base, "to": scope.consumer_base}
+    binding = {"scope": repr(scope), "identity": str(source.bind), "method": settings.method.value}
+    with contextlib.ExitStack() as opened:
+        state = opened.enter_context(open_state(given["state"] or _state_folder(), pair, binding))
+        bar = progress(given["quiet"])
+        opened.callback(bar.close)
+        writing = opened.enter_context(open_session(target))
+        replica = Consumer(writing, scope)
+        mode = replica.mode(None if given["write"] == "auto" else Mode(given["write"]))
+        batch = _BATCH if _transactions(given["transactions"], replica) else 0
+        reading = opened.enter_context(open_session(source))
+        parties = Parties(Provider(reading, scope), replica, Applier(writing, mode, bar, batch), state)
+        return sync(parties, scope, settings, World(time, bar, time.time()))
+
+
+def _transactions(wanted: str, replica: Consumer) -> bool:
+    return wanted == "always" or (wanted == "auto" and replica.offers_transactions())
+
+
+def _show(report: SyncReport, given: options.Given) -> None:
+    if report.changes is not None:
+        emit(report_sync.render_ldif(report.changes), given["output"], 0o600)
+        click.echo(report_sync.render_text(report, verbose=given["verbose"]), nl=False, err=True)
+    elif given["format_"] == "json":
+        emit(report_sync.render_json(report), given["output"])
+    elif not given["quiet"] or report.refusals or report.notes:
+        emit(report_sync.render_text(report, verbose=given["verbose"]), given["output"])
+
+
+def _state_folder() -> Path:
+    if os.geteuid() == 0:
+        return Path("/var/lib/ldaprepl")
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "ldaprepl"
+
+
+def _refuse_same_server(source: Endpoint, target: Endpoint, scope: ReplicationScope) -> None:
+    """Copying a server onto itself; under another suffix it is a copy of a tree, which is allowed."""
+    one, two = source.address, target.address
+    same = one == two or (one.port == two.port and one.scheme == two.scheme and bool(_ips(one.host) & _ips(two.host)))
+    if same and not scope.suffixmassage:
+        raise GuardRefused(f"{source.uri} and {target.uri} are the same server")
+
+
+def _ips(host: str) -> set[str]:
+    try:
+        return {str(found[4][0]) for found in socket.getaddrinfo(host, None)} if host else set()
+    except OSError:
+        return set()
+
+
+# -- a seed ------------------------------------------------------------------------------------------------------------
+
+
+def _seed(given: options.Given, scope: ReplicationScope, settings: Settings) -> int:
+    with contextlib.ExitStack() as opened:
+        bar: Progress = progress(given["quiet"])
+        reading = opened.enter_context(open_session(options.provider_endpoint(given)))
+        schema, _ = read_schema(reading)
+        entries = list(seed(Provider(reading, scope), scope, schema, settings.method, bar))
+    text = "".join(ldif.entry_text(entry) for entry in entries)
+    emit(text, given["to_ldif"], 0o600)
+    if not given["quiet"]:
+        click.echo(f"{len(entries):,} entries written to {given['to_ldif']}; load with slapadd -q -w", err=True)
+    return ExitCode.OK
+
+
+__all__ = ["command"]
