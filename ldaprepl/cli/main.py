@@ -24,6 +24,7 @@ COMMANDS = {
     "check": "How well replication does, for Nagios, Prometheus and cron.",
     "demo": "A private provider and consumer on this machine, through the whole story.",
     "init-consumer": "Look at a provider and write the consumer's syncrepl stanza.",
+    "sync": "Keep a consumer like its master, also where the master is too old for syncrepl.",
     "verify": "Compare every entry of a provider and its consumers.",
 }
 # Commands that speak Nagios. To a monitoring system 1 and 2 are alarms about the servers, so every failure is 3,
