@@ -21,6 +21,7 @@ from ldaprepl.wire.directory import LdapDirectory
 
 LEAD = 4 * 1024 * 1024  # bytes that one server may be ahead of the slowest
 PATIENCE = 2.0  # seconds after which a server that is ahead is read all the same
+_LOOK_THERE = "Run again; if it ends like this again, look into that server's log."
 
 
 def pump(directories: Sequence[Directory]) -> Iterator[tuple[int, RawEntries | Ending]]:
@@ -31,12 +32,16 @@ def pump(directories: Sequence[Directory]) -> Iterator[tuple[int, RawEntries | E
     running = {index: _Reading(_ldap(directory)) for index, directory in enumerate(directories)}
     with selectors.DefaultSelector() as selector:
         while running:
-            for index in _ready(selector, running):
+            ready, silent = _ready(selector, running)
+            for index in (*ready, *silent):
                 reading = running[index]
                 try:
+                    if index in silent:
+                        raise reading.stream.silence()
                     entries, ending = reading.step()
                 except LdapreplError as error:
-                    entries, ending = [], Ending(Problem(error.message, error.cure), reading.references)
+                    problem = Problem(error.message, error.cure or _LOOK_THERE)
+                    entries, ending = [], Ending(problem, reading.references)
                 if entries:
                     yield index, entries
                 if ending is not None:
@@ -74,15 +79,27 @@ class _Reading:
         return batch.entries, None
 
 
-def _ready(selector: selectors.BaseSelector, running: dict[int, _Reading]) -> list[int]:
-    """Which servers to read now. A server that stays silent for its timeout is read, and its read then times out."""
-    slowest = min(reading.stream.received for reading in running.values())
-    eager = {index: reading for index, reading in running.items() if reading.stream.received - slowest <= LEAD}
-    ready = _select(selector, eager, PATIENCE) or _select(selector, running, 0)
-    if ready:
-        return sorted(ready, key=lambda index: running[index].stream.received)
+def _ready(selector: selectors.BaseSelector, running: dict[int, _Reading]) -> tuple[list[int], list[int]]:
+    """Which servers to read now, and which have been silent for their timeout.
+
+    A server that nobody reads is not silent: it has only to be asked again, and has something to say.
+    """
     now = time.monotonic()
-    return [index for index, reading in running.items() if now - reading.heard >= reading.stream.endpoint.timeout]
+    slowest = min(reading.stream.received for reading in running.values())
+    wanted = {
+        index: reading
+        for index, reading in running.items()
+        if reading.stream.received - slowest <= LEAD or now - reading.heard >= PATIENCE
+    }
+    patience = min(reading.heard + reading.stream.endpoint.timeout for reading in wanted.values()) - now
+    ready = _select(selector, wanted, max(0.0, min(PATIENCE, patience)))
+    now = time.monotonic()
+    silent = [
+        index
+        for index, reading in wanted.items()
+        if index not in ready and now - reading.heard >= reading.stream.endpoint.timeout
+    ]
+    return sorted(ready, key=lambda index: running[index].stream.received), silent
 
 
 def _select(selector: selectors.BaseSelector, wanted: dict[int, _Reading], seconds: float) -> list[int]:

@@ -204,10 +204,7 @@ class Stream:
             while (tls := _tls(self._socket)) and (more := tls.pending()):
                 data += self._socket.recv(more)
         except TimeoutError as error:
-            seconds = f"{self.endpoint.timeout:g}"
-            raise IncompleteRead(
-                f"{self.uri} sent nothing for {seconds} s", "Raise --timeout if the server is only slow."
-            ) from error
+            raise self.silence() from error
         except OSError as error:
             raise IncompleteRead(f"{self.uri}: the connection was lost ({_reason(error)})") from error
         if not data:
@@ -221,6 +218,11 @@ class Stream:
             if message.id == 0:
                 raise self._notice(message)
         return batch
+
+    def silence(self) -> IncompleteRead:
+        """The error of a server that has sent nothing for its timeout."""
+        seconds = f"{self.endpoint.timeout:g}"
+        return IncompleteRead(f"{self.uri} sent nothing for {seconds} s", "Raise --timeout if the server is only slow.")
 
     def _notice(self, message: Message) -> LdapreplError:
         """An unsolicited notification ends the connection, whatever it says (RFC 4511, section 4.4)."""
