@@ -1,0 +1,124 @@
+"""Random histories on a real provider, kills at random points, and in the end the same data, stamps included.
+
+Few by default, so that the suite stays quick; `LDAPREPL_HISTORIES=200` is the full run. Seeds are fixed: a failure
+names the one that repeats it.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from pathlib import Path
+from typing import Any
+
+import ldap
+import pytest
+from synclab import (
+    BASE,
+    SESSION_LOG,
+    SYNCPROV,
+    Killed,
+    Lab,
+    add_person,
+    add_unit,
+    consumer_conf,
+    provider_conf,
+    seed,
+)
+
+from ldaprepl.domain.change import MaxDelete
+from ldaprepl.domain.syncrun import Settings
+
+HISTORIES = int(os.environ.get("LDAPREPL_HISTORIES", "6"))
+WINDOWS = 4
+PHASES = {"delete phase": SESSION_LOG, "present phase": SYNCPROV, "scan": ()}
+ANYTHING_GOES = Settings(max_delete=MaxDelete(100.0))
+
+
+class History:
+    """Random operations on a provider; those that the server refuses are no operations."""
+
+    def __init__(self, connection: Any, number: int) -> None:
+        self.connection, self.random = connection, random.Random(number)
+
+    def dns(self) -> list[str]:
+        rows = self.connection.search_ext_s(BASE, ldap.SCOPE_SUBTREE, attrlist=["1.1"])
+        return sorted(dn for dn, _ in rows if dn != BASE)
+
+    def step(self) -> None:
+        dns = self.dns() or [BASE]
+        dn = self.random.choice(dns)
+        try:
+            kinds = (self.add, self.add, self.modify, self.rename, self.move, self.move, self.swap, self.delete)
+            self.random.choice((*kinds, self.recreate))(dn, self.random.choice(dns))
+        except (ldap.LDAPError, IndexError):
+            pass
+
+    def name(self) -> str:
+        return self.random.choice(("a", "B", "c", "é", "x+y", "d, e"))
+
+    def add(self, dn: str, other: str) -> None:
+        name = ldap.dn.escape_dn_chars(self.name())
+        if self.random.random() < 0.5:
+            add_unit(self.connection, f"ou={name},{dn}")
+        else:
+            add_person(self.connection, f"uid={name},{dn}")
+
+    def modify(self, dn: str, other: str) -> None:
+        values = [b"%d" % self.random.randrange(9) for _ in range(3)]
+        self.connection.modify_s(dn, [(ldap.MOD_REPLACE, "description", sorted(set(values)))])
+
+    def rename(self, dn: str, other: str) -> None:
+        kind = ldap.dn.str2dn(dn)[0][0][0]
+        self.connection.rename_s(dn, f"{kind}={ldap.dn.escape_dn_chars(self.name())}", delold=self.random.randrange(2))
+
+    def move(self, dn: str, other: str) -> None:
+        self.connection.rename_s(dn, ldap.dn.dn2str(ldap.dn.str2dn(dn)[:1]), other)
+
+    def swap(self, dn: str, other: str) -> None:
+        (rdn, above), (rdn2, above2) = _cut(dn), _cut(other)
+        self.connection.rename_s(dn, f"{rdn.partition('=')[0]}=tmp")
+        try:
+            self.connection.rename_s(other, rdn, above)
+        except ldap.LDAPError:
+            self.connection.rename_s(f"{rdn.partition('=')[0]}=tmp,{above}", rdn)
+            raise
+        self.connection.rename_s(f"{rdn.partition('=')[0]}=tmp,{above}", rdn2, above2)
+
+    def delete(self, dn: str, other: str) -> None:
+        rows = self.connection.search_ext_s(dn, ldap.SCOPE_SUBTREE, attrlist=["1.1"])
+        if len(rows) > 4:
+            return  # a tree that is always cut down shows little
+        for each in sorted((row[0] for row in rows), key=lambda name: -len(ldap.dn.str2dn(name))):
+            self.connection.delete_s(each)
+
+    def recreate(self, dn: str, other: str) -> None:
+        self.connection.delete_s(dn)
+        (add_unit if dn.startswith("ou=") else add_person)(self.connection, dn)
+
+
+def _cut(dn: str) -> tuple[str, str]:
+    parts = ldap.dn.str2dn(dn)
+    return ldap.dn.dn2str(parts[:1]), ldap.dn.dn2str(parts[1:])
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_histories_with_kills(slapd, tmp_path: Path, phase: str) -> None:  # type: ignore[no-untyped-def]
+    for number in range(HISTORIES):
+        with slapd(provider_conf(PHASES[phase])) as provider, slapd(consumer_conf()) as consumer:
+            state = tmp_path / str(number)
+            lab = Lab(provider.start(), consumer.start(), state)
+            seed(lab.admin())
+            history = History(lab.admin(), number)
+            for _ in range(WINDOWS):
+                for _ in range(history.random.randint(1, 14)):
+                    history.step()
+                fuse = history.random.choice((None, None, history.random.randint(0, 8)))
+                try:
+                    lab.sync(ANYTHING_GOES, fuse=fuse)
+                except Killed:
+                    continue
+                lab.assert_equal()
+            report = lab.sync(ANYTHING_GOES)
+            assert not report.refusals, f"history {number}"
+            lab.assert_equal()
