@@ -10,10 +10,12 @@ import math
 import socket
 import ssl
 from typing import Any
+from urllib.parse import quote
 
 import ldap3
 from ldap3.core.exceptions import LDAPException, LDAPStartTLSError
 
+from ldaprepl.errors import LdapreplError, ProtocolViolation
 from ldaprepl.wire.endpoint import Anonymous, Endpoint, External, Simple
 from ldaprepl.wire.secured import bind_refused, starttls_refused, text_of, tls_context, tls_failed, unreachable
 
@@ -38,7 +40,10 @@ class _Tls(ldap3.Tls):
 
 
 def open_socket(endpoint: Endpoint) -> socket.socket:
-    """A connected, secured and bound socket. Raises `ServerUnavailable` with the reason and the cure."""
+    """A connected, secured and bound socket.
+
+    Raises `ServerUnavailable` with the reason and the cure, `ProtocolViolation` for an answer that is none.
+    """
     address = endpoint.address
     uri = endpoint.uri
     needs_tls = address.scheme == "ldaps" or endpoint.starttls
@@ -64,6 +69,10 @@ def open_socket(endpoint: Endpoint) -> socket.socket:
         if tls is not None and tls.failure:
             raise tls_failed(uri, tls.failure) from error
         raise unreachable(uri, error) from error
+    except LdapreplError:
+        raise
+    except Exception as error:  # ldap3 trusts what it decodes: rubbish ends in a KeyError, a TypeError, anything
+        raise ProtocolViolation(f"{uri} answered StartTLS or bind with something that ldap3 cannot read") from error
     finally:
         if connection is not None and connection.socket is not None:
             connection.socket.close()
@@ -73,20 +82,28 @@ def _connection(endpoint: Endpoint, tls: _Tls | None) -> Any:
     address = endpoint.address
     seconds = max(1, math.ceil(endpoint.timeout))
     server = ldap3.Server(
-        f"ldapi://{address.path}" if address.scheme == "ldapi" else address.host,
+        f"ldapi://{quote(address.path)}" if address.scheme == "ldapi" else address.host,
         port=address.port or 389,
         use_ssl=address.scheme == "ldaps",
         tls=tls,
         get_info=ldap3.NONE,
         connect_timeout=min(seconds, _CONNECT_TIMEOUT),
     )
-    return ldap3.Connection(server, receive_timeout=seconds, auto_bind=ldap3.AUTO_BIND_NONE, **_credentials(endpoint))
+    return ldap3.Connection(
+        server,
+        receive_timeout=seconds,
+        auto_bind=ldap3.AUTO_BIND_NONE,
+        auto_referrals=False,  # or the password would go to whatever server the answer to the bind names
+        check_names=False,
+        **_credentials(endpoint),
+    )
 
 
 def _credentials(endpoint: Endpoint) -> dict[str, Any]:
     match endpoint.bind:
         case Simple(dn, password):
-            return {"user": dn, "password": password.reveal(), "authentication": ldap3.SIMPLE}
+            # As bytes: ldap3 would change text by SASLprep, which no server does with what it holds.
+            return {"user": dn, "password": password.reveal_bytes(), "authentication": ldap3.SIMPLE}
         case External(authzid):
             credentials = (authzid,) if authzid else ()
             return {"authentication": ldap3.SASL, "sasl_mechanism": ldap3.EXTERNAL, "sasl_credentials": credentials}

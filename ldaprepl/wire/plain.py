@@ -89,6 +89,7 @@ def _ask(connected: socket.socket, request: bytes, message_id: int, endpoint: En
                 raise ServerUnavailable(f"{uri} closed the connection", "Its log says why; does the port speak TLS?")
             batch = reader.feed(data)
             if batch.messages:
+                result = decode_result(batch.messages[0])
                 break
     except ProtocolViolation as error:
         raise ProtocolViolation(f"{uri} does not speak LDAP as it should: {error.message}") from error
@@ -99,9 +100,7 @@ def _ask(connected: socket.socket, request: bytes, message_id: int, endpoint: En
     if len(batch.messages) > 1 or batch.entries or reader.pending:
         # What stands behind the answer to StartTLS was not protected: somebody may have put it there.
         raise ProtocolViolation(f"{uri} sent more than the answer that it was asked for")
-    answer = batch.messages[0]
-    result = decode_result(answer)
-    if answer.id == 0:
+    if batch.messages[0].id == 0:
         text = f": {result.text}" if result.text else ""
         raise ServerUnavailable(f"{uri} ended the connection ({name_of(result.code)}{text})")
     return result

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, cast
@@ -29,7 +30,7 @@ from ldaprepl.protocol.messages import (
     decode_values,
 )
 from ldaprepl.protocol.requests import Control, SearchRequest, manage_dsa_it, replace_values, unbind
-from ldaprepl.protocol.results import NO_SUCH_OBJECT, SUCCESS
+from ldaprepl.protocol.results import NO_SUCH_OBJECT, SUCCESS, name_of
 from ldaprepl.wire.endpoint import Endpoint
 
 if TYPE_CHECKING:
@@ -38,7 +39,10 @@ if TYPE_CHECKING:
 BULK_ID = 100  # the message ID of every bulk read, the same on every server, so that equal entries are equal frames
 _FIRST_ID, _LAST_ID = 1000, 1 << 30
 _CHUNK = 256 * 1024  # bytes asked of the socket at once
+_SEARCH_ANSWERS = frozenset((Op.SEARCH_ENTRY, Op.SEARCH_DONE, Op.SEARCH_REFERENCE, Op.INTERMEDIATE))
+_MODIFY_ANSWERS = frozenset((Op.MODIFY_RESPONSE,))
 _WINDOW = 100  # requests outstanding in `fetch`; slapd closes the connection past 1,000 (conn_max_pending_auth)
+_WINDOW_BYTES = 64 * 1024  # more might not fit on the way while the server wants its answers read first
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,29 +104,31 @@ class Stream:
         """The same for a request with whatever it may hold."""
         message_id = self._take_id()
         self._send(request.encoded(message_id))
-        reader = FrameReader(message_id)
+        self._reader = FrameReader(message_id, begun=self._reader.rest)
         answer = SearchAnswer([], Result(-1))
-        while True:
-            batch = self._feed(reader)
-            answer.entries.extend(entry_from_frame(frame) for _, frame in batch.entries)
-            for message in batch.messages:
-                if message.op == Op.SEARCH_DONE:
-                    return SearchAnswer(answer.entries, decode_result(message), answer.references, answer.intermediates)
-                if message.op == Op.SEARCH_ENTRY:
-                    raise ProtocolViolation(f"{self.uri}: an entry of another operation arrived")
-                if message.op == Op.SEARCH_REFERENCE:
-                    answer.references.append(decode_reference(message))
-                elif message.op == Op.INTERMEDIATE:
-                    answer.intermediates.append(decode_intermediate(message))
+        with self._named():
+            while True:
+                batch = self._feed()
+                answer.entries.extend(entry_from_frame(frame) for _, frame in batch.entries)
+                for message in batch.messages:
+                    if message.op == Op.SEARCH_DONE:
+                        return SearchAnswer(
+                            answer.entries, decode_result(message), answer.references, answer.intermediates
+                        )
+                    if message.op == Op.SEARCH_REFERENCE:
+                        answer.references.append(decode_reference(message))
+                    else:
+                        answer.intermediates.append(decode_intermediate(message))
 
     def replace(self, dn: str, name: str, values: Sequence[bytes]) -> Result:
         """Replace the values of one attribute and wait for the answer. Raises as `search` does."""
         message_id = self._take_id()
         self._send(replace_values(message_id, dn, name, values))
-        reader = FrameReader(message_id)
-        while True:
-            for message in self._feed(reader).messages:
-                return decode_result(message)
+        self._reader = FrameReader(message_id, begun=self._reader.rest)
+        with self._named():
+            while True:
+                for message in self._feed(_MODIFY_ANSWERS).messages:
+                    return decode_result(message)
 
     def fetch(
         self, dns: Sequence[str], filter: str, attributes: Sequence[str], controls: Sequence[Control] | None = None
@@ -133,8 +139,9 @@ class Stream:
         """
         asked = tuple(controls) if controls is not None else (manage_dsa_it(),)
         encode = SearchRequest("", "base", filter, tuple(attributes), asked).encoder()
-        for first in range(0, len(dns), _WINDOW):
-            window = dns[first : first + _WINDOW]
+        size = max(1, min(_WINDOW, _WINDOW_BYTES // len(encode(_FIRST_ID, ""))))
+        for first in range(0, len(dns), size):
+            window = dns[first : first + size]
             requests = {}
             out = []
             for dn in window:
@@ -142,20 +149,25 @@ class Stream:
                 requests[message_id] = dn
                 out.append(encode(message_id, dn))
             self._send(b"".join(out))
-            answers = self._gather(set(requests))
+            with self._named():
+                answers = self._gather(set(requests))
             for message_id in requests:
                 yield answers[message_id]
 
     def _gather(self, wanted: set[int]) -> dict[int, Entry | Result | None]:
         """Answers of several base searches, which may come in any order (RFC 4511, section 3.1)."""
-        reader = FrameReader(0, any_id=True)
+        self._reader = FrameReader(0, any_id=True, begun=self._reader.rest)
         found: dict[int, Entry] = {}
         done: dict[int, Entry | Result | None] = {}
         while len(done) < len(wanted):
-            for message in self._feed(reader).messages:
+            for message in self._feed().messages:
                 if message.id not in wanted:
-                    raise ProtocolViolation(f"{self.uri}: message {message.id} was never asked for")
+                    raise ProtocolViolation(f"the server answered message {message.id}, which was never asked")
+                if message.id in done:
+                    raise ProtocolViolation(f"more came after the end of the answer to message {message.id}")
                 if message.op == Op.SEARCH_ENTRY:
+                    if message.id in found:
+                        raise ProtocolViolation("the server gave two entries for one DN")
                     found[message.id] = entry_from_body(message.body)
                 elif message.op == Op.SEARCH_DONE:
                     result = decode_result(message)
@@ -167,13 +179,18 @@ class Stream:
 
     def start(self, request: SearchRequest) -> None:
         """Send the one bulk read; `receive` gives its answer."""
-        self._reader = FrameReader(BULK_ID)
+        self._reader = FrameReader(BULK_ID, begun=self._reader.rest)
         self.received = 0
         self._send(request.encoded(BULK_ID))
 
     def receive(self) -> Batch:
         """What the socket holds now (waits when there is nothing). Raises as `search` does."""
-        return self._feed(self._reader)
+        with self._named():
+            batch = self._feed()
+            for message in batch.messages:
+                if message.op == Op.SEARCH_DONE:
+                    decode_result(message)  # a broken one shall be named here, where the server is known
+            return batch
 
     @property
     def certificate(self) -> bytes | None:
@@ -197,7 +214,16 @@ class Stream:
         except OSError as error:
             raise ServerUnavailable(f"{self.uri}: the connection was lost while asking ({_reason(error)})") from error
 
-    def _feed(self, reader: FrameReader) -> Batch:
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Put the server's name on what the decoder complains about."""
+        try:
+            yield
+        except ProtocolViolation as error:
+            raise ProtocolViolation(f"{self.uri} does not speak LDAP as it should: {error.message}") from error
+
+    def _feed(self, answers: frozenset[Op] = _SEARCH_ANSWERS) -> Batch:
+        """Wait for bytes and cut them; only operations in `answers` may come."""
         try:
             data = self._socket.recv(_CHUNK)
             # Decrypted bytes wait inside the TLS object, where `select` does not see them.
@@ -210,13 +236,14 @@ class Stream:
         if not data:
             raise IncompleteRead(f"{self.uri} closed the connection before the answer was complete")
         self.received += len(data)
-        try:
-            batch = reader.feed(data)
-        except ProtocolViolation as error:
-            raise ProtocolViolation(f"{self.uri} does not speak LDAP as it should: {error.message}") from error
+        batch = self._reader.feed(data)
+        if batch.entries and Op.SEARCH_ENTRY not in answers:
+            raise ProtocolViolation("an entry does not answer what was asked")
         for message in batch.messages:
             if message.id == 0:
                 raise self._notice(message)
+            if message.op not in answers:
+                raise ProtocolViolation(f"operation 0x{message.op:02x} does not answer what was asked")
         return batch
 
     def silence(self) -> IncompleteRead:
@@ -226,10 +253,10 @@ class Stream:
 
     def _notice(self, message: Message) -> LdapreplError:
         """An unsolicited notification ends the connection, whatever it says (RFC 4511, section 4.4)."""
-        result = decode_result(message) if message.op == Op.EXTENDED_RESPONSE else Result(-1)
+        result = decode_result(message)
         what = "a notice of disconnection" if result.name == NOTICE_OF_DISCONNECTION else "an unsolicited notification"
         text = f": {result.text}" if result.text else ""
-        return IncompleteRead(f"{self.uri} ended the connection with {what} (result {result.code}{text})")
+        return IncompleteRead(f"{self.uri} ended the connection with {what} ({name_of(result.code)}{text})")
 
     def close(self) -> None:
         """Unbind and close; never raises."""
@@ -260,7 +287,7 @@ def entry_from_body(body: bytes) -> Entry:
 def _entry(dn: bytes, attributes: list[tuple[bytes, bytes]]) -> Entry:
     held: dict[str, tuple[bytes, ...]] = {}
     for name, values in attributes:
-        key = name.decode("utf-8", "replace")
+        key = name.decode("utf-8", "surrogateescape")
         held[key] = held.get(key, ()) + decode_values(values)
     return Entry(dn.decode("utf-8", "surrogateescape"), held)
 
@@ -271,4 +298,5 @@ def _tls(connected: socket.socket) -> ssl.SSLSocket | None:
 
 
 def _reason(error: OSError) -> str:
-    return error.strerror or type(error).__name__
+    reason = getattr(error, "reason", None)  # OpenSSL's own, without the place in its source
+    return str(reason or error.strerror or error or type(error).__name__)
