@@ -73,6 +73,8 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """Run the command and leave the process with its exit code."""
+    sys.stdout = sys.stdout or os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")  # closed by the caller (>&-)
+    sys.stderr = sys.stderr or os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
@@ -127,4 +129,8 @@ def _failure(error: Exception | KeyboardInterrupt) -> tuple[ExitCode, str]:
 
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:
     """SIGTERM unwinds like Ctrl-C, so that temporary files and servers go away."""
+    try:
+        os.write(2, b"ldaprepl: ended by SIGTERM before it was done.\n")  # print() cannot be entered twice
+    except OSError:
+        pass
     sys.exit(128 + number)

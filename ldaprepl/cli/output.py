@@ -16,30 +16,54 @@ _REDRAW = 0.1  # seconds
 
 
 def emit(text: str, file: Path | None, mode: int | None = None) -> None:
-    """Write the result. A file is written beside its place and renamed; `mode` is its access mode, if not the usual.
+    """Write the result. A file is written beside its place and renamed; `mode` is its access mode, if not the one it
+    has or the usual one. What is no file (a device, a pipe) is written to, never replaced.
 
-    Raises `UsageError` when the file cannot be written.
+    A reader who has gone away (`| head`) is no error. Raises `UsageError` when the result cannot be written.
     """
-    if file is None:
+    try:
+        if file is None:
+            _print(text)
+        elif file.exists() and not file.is_file():
+            file.write_text(text, encoding="utf-8", errors="backslashreplace")
+        else:
+            _replace(file.resolve(), text, mode)
+    except OSError as error:
+        raise UsageError(f"{file or 'standard output'} cannot be written ({error.strerror})") from None
+
+
+def check_writable(file: Path | None) -> None:
+    """Notice before a long piece of work that its result would have no place. Raises `UsageError`."""
+    if file is not None and not (file.exists() or os.access(file.resolve().parent, os.W_OK)):
+        raise UsageError(f"{file} cannot be written: there is no such folder, or it is not yours")
+
+
+def _print(text: str) -> None:
+    try:
         click.echo(text, nl=False)
-        return
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still buffered must go somewhere
+        if not isinstance(error, BrokenPipeError):
+            raise
+
+
+def _replace(file: Path, text: str, mode: int | None) -> None:
     import tempfile  # with all that it needs as long to import as a check takes
 
+    if mode is None:
+        mode = file.stat().st_mode & 0o777 if file.exists() else 0o666 & ~_umask()
+    handle, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as out:
-                out.write(text)
-                out.flush()
-                os.fsync(out.fileno())
-            Path(name).chmod(0o666 & ~_umask() if mode is None else mode)
-            Path(name).replace(file)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                Path(name).unlink()
-            raise
-    except OSError as error:
-        raise UsageError(f"{file} cannot be written ({error.strerror})") from None
+        with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as out:
+            out.write(text)
+            out.flush()
+            os.fsync(out.fileno())
+        Path(name).chmod(mode)
+        Path(name).replace(file)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            Path(name).unlink()
+        raise
 
 
 def _umask() -> int:
