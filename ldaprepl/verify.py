@@ -15,9 +15,9 @@ from ldaprepl.domain.compare import Comparer, SplitFrame, SplitValues
 from ldaprepl.domain.csn import CsnSet
 from ldaprepl.domain.join import Join, Overflow, Side, Suspects
 from ldaprepl.domain.matching import Schema
-from ldaprepl.domain.scope import ReplicationScope
-from ldaprepl.domain.verdict import ConsumerReport, Problem, VerifyReport
-from ldaprepl.errors import LdapreplError
+from ldaprepl.domain.scope import MATCH_ALL, ReplicationScope, Scope
+from ldaprepl.domain.verdict import ConsumerReport, Kind, Problem, VerifyReport
+from ldaprepl.errors import LdapreplError, ProtocolViolation, UsageError
 from ldaprepl.ports import Clock, Directory, Ending, Progress, Pump
 from ldaprepl.recheck import Recheck
 
@@ -50,6 +50,7 @@ def verify(
     before = provider.context_csn(scope.base)
     schema = Schema.EMPTY if options.bytewise else provider.schema()
     comparer = Comparer(schema, scope, tools.split, tools.values)
+    unknown = _unknown(schema, scope)
     tools.progress.phase("reading")
     first = _first_look(provider, consumers, comparer, tools)
     reports = []
@@ -58,7 +59,7 @@ def verify(
         if report.problem is None:
             recheck = Recheck(provider, consumer, comparer, tools.clock, options.settle)
             report = _second_look(recheck, look, tools.progress)
-        reports.append(report)
+        reports.append(replace(report, notes=unknown + report.notes))
     return VerifyReport(scope.base, provider.uri, before, tuple(reports), tools.clock.monotonic() - started)
 
 
@@ -66,6 +67,19 @@ def undecided(scope: ReplicationScope, provider: str, consumers: Sequence[str], 
     """The report when nothing could be asked."""
     reports = tuple(ConsumerReport(uri, problem=problem) for uri in consumers)
     return VerifyReport(scope.base, provider, CsnSet(), reports)
+
+
+def _unknown(schema: Schema, scope: ReplicationScope) -> tuple[str, ...]:
+    """Notes on attributes that the provider does not know. Raises `UsageError` when no other is to be compared."""
+    if schema is Schema.EMPTY:
+        return ()
+    plain = [name for name in scope.attrs if name[:1] not in "*+@!" and name != "1.1"]
+    unknown = {name for name in (*plain, *scope.exattrs) if name[:1] not in "*+@!" and not schema.attribute(name)}
+    if plain and len(plain) == len(scope.attrs) and unknown.issuperset(plain):
+        raise UsageError(
+            f"the provider's schema has no attribute {', '.join(plain)}: nothing would be compared", "Check --attrs."
+        )
+    return tuple(f"the provider's schema has no attribute {name}" for name in sorted(unknown))
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,13 +156,23 @@ class _Pairing:
             return
         try:
             self._join.feed(side, item)
+        except ProtocolViolation as error:
+            who = f"the provider or of {self.consumer.uri}"
+            self.problem = Problem(f"an entry of {who} could not be decoded: {error.message}", error.cure)
         except LdapreplError as error:
-            self.problem = Problem(f"an entry could not be decoded: {error.message}", error.cure)
+            self.problem = Problem(error.message, error.cure)
 
     def outcome(self) -> _Look:
         """After both ends."""
         provider_entries, consumer_entries = self._join.counts
-        suspects = self._join.finish() if self.problem is None else Suspects()
+        suspects = Suspects()
+        if self.problem is None:
+            self.problem = self._blindness(provider_entries, consumer_entries)
+        if self.problem is None:
+            try:
+                suspects = self._join.finish()
+            except LdapreplError as error:
+                self.problem = Problem(error.message, error.cure)
         report = ConsumerReport(
             self.consumer.uri,
             provider_entries=provider_entries,
@@ -159,6 +183,21 @@ class _Pairing:
         )
         return _Look(report, suspects)
 
+    def _blindness(self, provider_entries: int, consumer_entries: int) -> Problem | None:
+        """A read that ends well without a single entry: most often of somebody who may search, but not read."""
+        scope = self._comparer.scope
+        whole = scope.scope in (Scope.SUB, Scope.BASE) and scope.filter == MATCH_ALL  # the base itself is in there
+        if not provider_entries:
+            who = "the provider"
+        elif not consumer_entries and whole:
+            who = self.consumer.uri
+        else:
+            return None
+        return Problem(
+            f"{who} showed no entry at all{', not even the base' if whole else ''}: nothing can be compared",
+            "Check --base, --scope and --filter, and that this identity may read there.",
+        )
+
 
 def _second_look(recheck: Recheck, look: _Look, progress: Progress) -> ConsumerReport:
     """Judge the suspects; a side that fails now leaves the consumer undecided."""
@@ -167,11 +206,15 @@ def _second_look(recheck: Recheck, look: _Look, progress: Progress) -> ConsumerR
         outcome = recheck.judge(look.suspects, progress)
     except LdapreplError as error:
         return replace(report, problem=Problem(error.message, error.cure))
+    equal = min(report.equal + outcome.equal, report.provider_entries)
+    wrong = sum(finding.kind is not Kind.EXTRA for finding in outcome.findings)
+    gone = report.provider_entries - equal - wrong
+    moved = (f"{gone} entries were deleted or moved on the provider while they were compared",) if gone > 0 else ()
     return replace(
         report,
         contextcsn=outcome.contextcsn,
-        equal=min(report.equal + outcome.equal, report.provider_entries),
+        equal=equal,
         settled=outcome.equal,
         findings=outcome.findings,
-        notes=report.notes + outcome.notes,
+        notes=report.notes + outcome.notes + moved,
     )

@@ -9,15 +9,16 @@ from typing import Any
 import click
 
 from ldaprepl.cli import options
-from ldaprepl.cli.output import emit, progress
+from ldaprepl.cli.output import check_writable, emit, progress
 from ldaprepl.domain.scope import ReplicationScope
 from ldaprepl.domain.verdict import Problem, VerifyReport
 from ldaprepl.errors import LdapreplError, UsageError
+from ldaprepl.ports import Directory
 from ldaprepl.protocol.filters import encode_filter
 from ldaprepl.protocol.messages import decode_entry, decode_values
 from ldaprepl.report import json, text
 from ldaprepl.verify import Options, Tools, undecided, verify
-from ldaprepl.wire.directory import LdapDirectory
+from ldaprepl.wire.directory import LdapDirectory, Unopened
 from ldaprepl.wire.endpoint import Endpoint
 from ldaprepl.wire.overflow import SqliteOverflow
 from ldaprepl.wire.pump import pump
@@ -51,6 +52,7 @@ def command(**given: Any) -> int:
     Exit code: 0 equal, 1 diverged, 3 could not tell, 4 only behind.
     """
     scope = options.replication_scope(given)
+    check_writable(given["output"])
     encode_filter(scope.filter)  # a slip in the filter is a usage error, before any server is asked
     report = _report(given, scope)
     if given["format_"] == "json":
@@ -68,14 +70,22 @@ def _report(given: options.Given, scope: ReplicationScope) -> VerifyReport:
         opened.callback(bar.close)
         tools = Tools(pump, decode_entry, decode_values, SqliteOverflow, time, bar)
         try:
-            directories = [_open(opened, endpoint) for endpoint in (provider, *consumers)]
-            settings = Options(given["settle"], given["bytewise"])
-            return verify(directories[0], directories[1:], scope, tools, settings)
+            master = _open(opened, provider)
+            copies = [_open_or_not(opened, endpoint) for endpoint in consumers]
+            return verify(master, copies, scope, tools, Options(given["settle"], given["bytewise"]))
         except UsageError:
             raise
         except LdapreplError as error:
             problem = Problem(error.message, error.cure)
             return undecided(scope, provider.uri, [consumer.uri for consumer in consumers], problem)
+
+
+def _open_or_not(opened: contextlib.ExitStack, endpoint: Endpoint) -> Directory:
+    """One consumer that cannot be opened leaves the others their verdict."""
+    try:
+        return _open(opened, endpoint)
+    except LdapreplError as error:
+        return Unopened(endpoint.uri, error)
 
 
 def _open(opened: contextlib.ExitStack, endpoint: Endpoint) -> LdapDirectory:

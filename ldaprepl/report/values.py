@@ -19,6 +19,7 @@ _SECRET_NAMES = frozenset(
         "olcTLSCertificateKeyFile", "krbPrincipalKey", "krbMKey", "krbPwdHistory", "krbExtraData", "ipaNTHash",
         "oathSecret", "oathEncPIN", "userPKCS12", "radiusPassword", "nsslapd-rootpw", "nsDS5ReplicaCredentials",
         "nsMultiplexorCredentials", "shadowPassword", "sudoPassword", "webauthnKey", "sshHostKey", "keyCredentialLink",
+        "2.5.4.35",
     )
 )  # fmt: skip
 _SECRET_PARTS = ("password", "passwd", "passphrase", "secret", "credential", "privatekey", "krb5key", "rootpw")

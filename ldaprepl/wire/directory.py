@@ -12,7 +12,7 @@ from ldaprepl.domain.entry import Entry
 from ldaprepl.domain.matching import Schema
 from ldaprepl.domain.scope import MATCH_ALL, STAMPS, ReplicationScope
 from ldaprepl.domain.verdict import Problem
-from ldaprepl.errors import IncompleteRead, ProtocolViolation
+from ldaprepl.errors import IncompleteRead, LdapreplError, ProtocolViolation
 from ldaprepl.protocol import results
 from ldaprepl.protocol.messages import Result
 from ldaprepl.protocol.requests import SearchRequest, manage_dsa_it
@@ -137,6 +137,31 @@ class LdapDirectory:
         else:
             pattern = f'dn.exact="{who.dn}"'
         return f"limits {pattern} size=unlimited time=unlimited"
+
+
+class Unopened:
+    """A server that could not be opened: it answers every question with the reason."""
+
+    def __init__(self, uri: str, error: LdapreplError) -> None:
+        self.uri = uri
+        self._error = error
+
+    def context_csn(self, base: str) -> CsnSet:
+        raise self._error
+
+    def schema(self) -> Schema:
+        raise self._error
+
+    def start(self, scope: ReplicationScope, base: str) -> None:
+        raise self._error
+
+    def fetch(
+        self, dns: Sequence[str], scope: ReplicationScope, attributes: Sequence[str] = ()
+    ) -> Iterator[Entry | None]:
+        raise self._error
+
+    def stamps(self, dns: Sequence[str]) -> Iterator[Entry | None]:
+        raise self._error
 
 
 def requested(scope: ReplicationScope) -> tuple[str, ...]:

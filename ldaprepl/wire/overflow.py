@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 
+from ldaprepl.errors import LdapreplError
+
 
 class SqliteOverflow:
-    """Fingerprints of both sides. Nothing is written before it is needed."""
+    """Fingerprints of both sides. Nothing is written before it is needed. Raises `LdapreplError` when it cannot be."""
 
     def __init__(self) -> None:
         self._folder: tempfile.TemporaryDirectory[str] | None = None
@@ -21,9 +24,10 @@ class SqliteOverflow:
         return self._database is not None
 
     def add(self, side: int, prints: Iterable[tuple[bytes, bytes]]) -> None:
-        database = self._database or self._create()
-        rows = ((side, dn, print_) for dn, print_ in prints)
-        database.executemany("INSERT INTO waiting VALUES (?, ?, ?)", rows)
+        with _named():
+            database = self._database or self._create()
+            rows = ((side, dn, print_) for dn, print_ in prints)
+            database.executemany("INSERT INTO waiting VALUES (?, ?, ?)", rows)
 
     def _create(self) -> sqlite3.Connection:
         self._folder = tempfile.TemporaryDirectory(prefix="ldaprepl-")
@@ -41,10 +45,11 @@ class SqliteOverflow:
         """Pairs by DN. The sort runs in SQLite's own temporary file, not in memory."""
         if self._database is None:
             return
-        yield from self._database.execute(
-            "SELECT dn, max(CASE side WHEN 0 THEN print END), max(CASE side WHEN 1 THEN print END)"
-            " FROM waiting GROUP BY dn"
-        )
+        with _named():
+            yield from self._database.execute(
+                "SELECT dn, max(CASE side WHEN 0 THEN print END), max(CASE side WHEN 1 THEN print END)"
+                " FROM waiting GROUP BY dn"
+            )
 
     def close(self) -> None:
         """Remove the file. Safe to call twice."""
@@ -60,3 +65,15 @@ class SqliteOverflow:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
+
+
+@contextlib.contextmanager
+def _named() -> Iterator[None]:
+    """Say in words what went wrong with the file."""
+    try:
+        yield
+    except (OSError, sqlite3.Error) as error:
+        raise LdapreplError(
+            f"the comparison outgrew its memory, and its temporary file cannot be used ({error})",
+            "Make room in the folder for temporary files, or name another one in TMPDIR.",
+        ) from error
