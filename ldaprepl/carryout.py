@@ -174,7 +174,7 @@ class CarryOut:
 
     def index_changes(self, tree: Tree) -> dict[str, Node | None]:
         """What the state file has to learn; boxes are no part of it."""
-        return {key: node for key, node in tree.changes.items() if not key.startswith(BOX)}
+        return {key: node for key, node in tree.changes.items() if node is None or not key.startswith(BOX)}
 
     def _show(self, made: Plan, wanted: Mapping[str, Entry], tree: Tree, places: Mapping[str, str]) -> None:
         """The changes of a dry run: attributes are compared under the names that the consumer has now."""

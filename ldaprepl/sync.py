@@ -9,7 +9,7 @@ compared now and then (`audit`), and after every run that was cut off.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ldaprepl.carryout import CarryOut
@@ -112,17 +112,16 @@ class _Run:
         old = self.cookie.csns if self.cookie else CsnSet()
         new = answer.cookie.csns if answer.cookie else old
         carry.locks(tree, answer.gone, old, new)
-        carry.out(tree, answer.received, answer.gone)
+        carry.out(tree, answer.received, answer.gone | _boxes(tree, source))
         if self.audit_due and not answer.complete and not self.settings.dry_run:
             scan = self.scanner.scan(tree)
-            boxes = {key for key in tree.keys() if key.startswith(BOX)}  # noqa: SIM118
             if scan.received or scan.gone:
                 self.notes.add(
                     f"the comparison of all identities found {len(scan.received)} entries that the sync service had"
                     f" not sent, and {len(scan.gone)} that it had not called deleted"
                 )
             carry.locks(tree, scan.gone, CsnSet(), new)
-            carry.out(tree, scan.received, scan.gone | boxes)
+            carry.out(tree, scan.received, scan.gone | _boxes(tree, source))
         if not self.settings.dry_run:
             self._save(tree, method, answer, carry, source.nodes if isinstance(source, Memory) else None)
         return self._report(method, why, carry, started, csns=new)
@@ -219,9 +218,8 @@ class _Run:
                 f" {', '.join(self.cookie.csns.texts())} (a crash, or an older copy restored)"
             )
             self.audit_due = True
-        boxes = {key for key in tree.keys() if key.startswith(BOX)} if self.audit_due else set()  # noqa: SIM118
         if self.cookie and live and live == self.cookie.csns:
-            return Answer({}, frozenset(boxes))
+            return Answer({}, frozenset())
         self.world.progress.phase("refresh")
         try:
             outcome = self.master.refresh(self.cookie, self.world.progress)
@@ -233,9 +231,9 @@ class _Run:
         for note in outcome.notes:
             self.notes.add(note)
         if outcome.kind in (Kind.UNCHANGED, Kind.DELTA):
-            return Answer(outcome.received, outcome.deleted | boxes, outcome.cookie)
+            return Answer(outcome.received, outcome.deleted, outcome.cookie)
         if outcome.kind is Kind.PRESENT:
-            return self._present(tree, outcome, boxes)
+            return self._present(tree, outcome)
         listed = list(self.master.listing())  # 2.2 leaves entries out; a provider that crashed hides the newest ones
         keep = outcome.keep | {self.scanner.key(each.dn, each.uuid) for each in listed}
         received = dict(outcome.received)
@@ -243,10 +241,10 @@ class _Run:
             received |= self.scanner.fetch_missing(outcome.keep, listed)
         else:
             self.audit_due = True
-        gone = frozenset(key for key in tree.keys() if key not in keep) | boxes  # noqa: SIM118
+        gone = frozenset(key for key in tree.keys() if key not in keep)  # noqa: SIM118
         return Answer(received, gone, outcome.cookie, complete=outcome.kind is Kind.FULL)
 
-    def _present(self, tree: Tree, outcome: Outcome, boxes: Iterable[str]) -> Answer:
+    def _present(self, tree: Tree, outcome: Outcome) -> Answer:
         """A list of all: what we do not know of it and were not sent is asked for, else it is hidden from us."""
         received = dict(outcome.received)
         unknown = [key for key in outcome.keep if key not in received and key not in tree]
@@ -259,7 +257,7 @@ class _Run:
                     f" entryUUID {hidden[0]} for one"
                 )
         gone = {key for key in tree.keys() if key not in outcome.keep and key not in received}  # noqa: SIM118
-        return Answer(received, frozenset(gone.union(boxes)), outcome.cookie)
+        return Answer(received, frozenset(gone), outcome.cookie)
 
     def _find(self, keys: list[str]) -> list[Entry]:
         return list(self.master.by_uuid(keys))
@@ -311,6 +309,13 @@ class _Run:
             up_to_date=up_to_date,
             seconds=self.world.clock.monotonic() - started,
         )
+
+
+def _boxes(tree: Tree, source: Source) -> frozenset[str]:
+    """Parking places that a run left when it was cut off; the index holds none."""
+    if not isinstance(source, Memory):
+        return frozenset()
+    return frozenset(key for key in tree.keys() if key.startswith(BOX))  # noqa: SIM118
 
 
 def _same(one: Node, two: Node) -> bool:

@@ -1,0 +1,256 @@
+"""The recipes by which replicas really drifted apart in silence: each ends in equal data or in a loud refusal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import ldap
+import pytest
+from synclab import (
+    BASE,
+    SESSION_LOG,
+    SYNCPROV,
+    Lab,
+    add_person,
+    add_unit,
+    consumer_conf,
+    provider_conf,
+    seed,
+)
+
+from ldaprepl.domain.change import MaxDelete
+from ldaprepl.domain.scope import ReplicationScope
+from ldaprepl.domain.syncrun import Method, Settings
+from ldaprepl.errors import GuardRefused, LdapreplError
+from ldaprepl.wire.slapdproc import Slapd
+
+AUDIT = Settings(audit=0.0)
+PEOPLE = f"ou=people,{BASE}"
+
+
+@pytest.fixture
+def start(slapd, tmp_path: Path):  # type: ignore[no-untyped-def]  # the fixture's type is in conftest
+    def make(provider: tuple[str, ...] = SESSION_LOG) -> Lab:
+        lab = Lab(slapd(provider_conf(provider)).start(), slapd(consumer_conf()).start(), tmp_path)
+        seed(lab.admin(), people=8)
+        return lab
+
+    return make
+
+
+def reload(server: Slapd, dump: str) -> None:
+    server.stop()
+    server.wipe()
+    server.load([dump])
+    server.start()
+
+
+def forget(tmp_path: Path) -> None:
+    for file in tmp_path.iterdir():
+        file.unlink()
+
+
+def test_deletes_that_a_crashed_provider_forgot_are_found_by_the_audit(start) -> None:  # type: ignore[no-untyped-def]
+    """Recipe 1: the session log of a provider that was killed lacks the deletes since its last checkpoint."""
+    lab = start()
+    lab.provider.restart()
+    add_person(lab.admin(), f"uid=late,{PEOPLE}")
+    lab.sync()
+    master = lab.admin()
+    master.delete_s(f"uid=p1,{PEOPLE}")
+    master.delete_s(f"uid=p2,{PEOPLE}")
+    lab.provider.kill()
+    lab.provider.start()
+    master = lab.admin()
+    master.modify_s(f"uid=p3,{PEOPLE}", [(ldap.MOD_REPLACE, "sn", [b"new"])])
+    report = lab.sync()
+    if not report.tally.deleted:
+        report = lab.sync(AUDIT)
+    assert report.tally.deleted == 2
+    lab.assert_equal()
+
+
+def test_a_crashed_provider_that_is_asked_at_once_loses_nothing_here(start) -> None:  # type: ignore[no-untyped-def]
+    """Its contextCSN is old, its newest entries are hidden from a refresh: they must not count as deleted."""
+    lab = start()
+    lab.provider.restart()
+    for number in range(4):
+        add_person(lab.admin(), f"uid=late{number},{PEOPLE}")
+    lab.sync()
+    lab.provider.kill()
+    lab.provider.start()
+    report = lab.sync(Settings(max_delete=MaxDelete(100.0)))
+    assert report.tally.deleted == 0
+    assert any("went back" in note for note in report.notes)
+    lab.assert_equal()
+
+
+@pytest.mark.parametrize("lines", [SESSION_LOG, SYNCPROV])
+def test_a_provider_restored_from_an_older_copy_is_refused_then_followed(start, lines) -> None:  # type: ignore[no-untyped-def]
+    """Recipe 11. Entries of the lost time must not go without a word, nor stay different for ever."""
+    lab = start(lines)
+    lab.provider.restart()  # stores contextCSN, so that it is in the copy
+    lab.sync()
+    old = lab.provider.dump()
+    master = lab.admin()
+    master.modify_s(f"uid=p1,{PEOPLE}", [(ldap.MOD_REPLACE, "sn", [b"newer"])])
+    add_person(master, f"uid=lost,{PEOPLE}")
+    master.delete_s(f"uid=p2,{PEOPLE}")
+    lab.sync()
+    reload(lab.provider, old)
+    before = lab.dump(lab.consumer)
+    with pytest.raises(GuardRefused, match="gone back in time"):
+        lab.sync()
+    assert lab.dump(lab.consumer) == before
+    lab.sync(Settings(older_provider=True))
+    lab.assert_equal()
+
+
+def test_an_older_copy_with_new_writes_on_top_is_found_by_the_audit(start) -> None:  # type: ignore[no-untyped-def]
+    """The same, asked only after new writes: the cookie is valid again, nothing on the wire tells."""
+    lab = start()
+    lab.sync()
+    old = lab.provider.dump()
+    master = lab.admin()
+    master.modify_s(f"uid=p1,{PEOPLE}", [(ldap.MOD_REPLACE, "sn", [b"newer"])])
+    master.delete_s(f"uid=p2,{PEOPLE}")
+    lab.sync()
+    reload(lab.provider, old)
+    lab.admin().modify_s(f"uid=p3,{PEOPLE}", [(ldap.MOD_REPLACE, "sn", [b"later"])])
+    lab.sync(AUDIT)
+    lab.assert_equal()
+
+
+def test_an_entry_put_back_with_its_old_stamp(start) -> None:  # type: ignore[no-untyped-def]
+    """Recipe 10: slapadd on the provider gives no new CSN, so a refresh never sends it."""
+    lab = start()
+    lab.sync()
+    dump = lab.provider.dump()
+    record = next(part for part in dump.split("\n\n") if part.startswith(f"dn: uid=p1,{PEOPLE}"))
+    lab.admin().delete_s(f"uid=p1,{PEOPLE}")
+    lab.sync()
+    lab.provider.stop()
+    lab.provider.load([record + "\n"], quick=False)
+    lab.provider.start()
+    lab.sync(AUDIT)
+    lab.assert_equal()
+
+
+def test_a_cookie_from_nowhere(start, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """Garbage, the future, another server: the data is the same in the end."""
+    import sqlite3
+
+    lab = start()
+    lab.sync()
+    for cookie in (
+        "xyzzy",
+        "rid=001,csn=20400101000000.000000Z#000000#000#000000",
+        "rid=001,csn=20400101000000.000000Z#000000#007#000000",
+        "rid=001,csn=20000101000000.000000Z#000000#000#000000",
+    ):
+        (file,) = tmp_path.glob("*.sqlite")
+        with sqlite3.connect(file) as base:
+            base.execute("UPDATE fact SET value = ? WHERE name = 'cookie'", (cookie,))
+        base.close()
+        master = lab.admin()
+        master.modify_s(f"uid=p3,{PEOPLE}", [(ldap.MOD_REPLACE, "sn", [cookie[-8:].encode()])])
+        master.delete_s(f"uid=p1,{PEOPLE}")
+        try:
+            lab.sync()
+        except GuardRefused:
+            lab.sync(Settings(older_provider=True))
+        lab.assert_equal()
+        add_person(master, f"uid=p1,{PEOPLE}")
+        lab.sync()
+
+
+def test_another_scope_drops_the_cookie(start) -> None:  # type: ignore[no-untyped-def]
+    """Recipe 8: a provider takes the cookie of another search and never sends what the new one adds."""
+    lab = start()
+    narrow = ReplicationScope(BASE, filter="(|(objectClass=domain)(objectClass=organizationalUnit)(uid=p1))")
+    lab.sync(scope=narrow)
+    assert len(lab.dump(lab.consumer)) == 5
+    lab.sync()
+    lab.assert_equal()
+
+
+def test_an_entry_that_leaves_the_filter_goes(start) -> None:  # type: ignore[no-untyped-def]
+    lab = start()
+    people = ReplicationScope(BASE, filter="(!(description=private))")
+    lab.sync(scope=people)
+    lab.admin().modify_s(f"uid=p1,{PEOPLE}", [(ldap.MOD_ADD, "description", [b"private"])])
+    assert lab.sync(scope=people).tally.deleted == 1
+
+
+def test_a_filter_that_drops_a_parent_is_said_and_not_hidden(start) -> None:  # type: ignore[no-untyped-def]
+    """Recipe 9: native syncrepl makes glue that nobody sees."""
+    lab = start()
+    report = lab.sync(scope=ReplicationScope(BASE, filter="(!(ou=people))"))
+    assert len(report.refusals) == 8
+    assert "not there or not in scope" in report.refusals[0].reason
+
+
+def test_a_branch_that_the_identity_may_no_longer_see(slapd, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """An ACL slip on the provider looks exactly like deletes. The brake holds, the consumer keeps its data."""
+    lab = Lab(slapd(provider_conf(SYNCPROV)).start(), slapd(consumer_conf()).start(), tmp_path)
+    seed(lab.admin(), people=12)
+    lab.sync()
+    before = lab.dump(lab.consumer)
+    lab.admin().modify_s(f"uid=p1,{PEOPLE}", [(ldap.MOD_REPLACE, "sn", [b"x2"])])
+    hidden = ReplicationScope(BASE, filter="(!(uid=*))")  # what the identity would see now
+    with pytest.raises(GuardRefused, match="12 of 16"):
+        lab.sync(scope=hidden)
+    assert lab.dump(lab.consumer) == before
+
+
+def test_an_old_master_stands_in_and_a_stopped_one_stops_us(start) -> None:  # type: ignore[no-untyped-def]
+    lab = start(())
+    report = lab.sync()
+    assert report.method is Method.SCAN and "no sync service" in report.why
+    lab.assert_equal()
+    assert lab.sync().tally.unchanged == 0
+    with pytest.raises(LdapreplError, match="no sync service"):
+        lab.sync(Settings(method=Method.REFRESH))
+
+
+def test_the_structural_class_changes(start) -> None:  # type: ignore[no-untyped-def]
+    """Delete and add of one DN in one window, with another class: a Modify cannot do it (code 69)."""
+    lab = start()
+    lab.sync()
+    master = lab.admin()
+    master.delete_s(f"uid=p1,{PEOPLE}")
+    classes = [b"account", b"simpleSecurityObject"]
+    master.add_s(f"uid=p1,{PEOPLE}", [("objectClass", classes), ("uid", [b"p1"]), ("userPassword", [b"x"])])
+    master.delete_s(f"ou=other,{BASE}")
+    add_unit(master, f"ou=other,{BASE}")
+    lab.sync()
+    lab.assert_equal()
+
+
+def test_a_large_group_changes_by_one_value(start) -> None:  # type: ignore[no-untyped-def]
+    lab = start()
+    master = lab.admin()
+    members = [f"uid=m{number},{PEOPLE}".encode() for number in range(300)]
+    group = f"cn=g,ou=groups,{BASE}"
+    master.add_s(group, [("objectClass", [b"groupOfNames"]), ("cn", [b"g"]), ("member", members)])
+    lab.sync()
+    master.modify_s(group, [(ldap.MOD_DELETE, "member", members[:2]), (ldap.MOD_ADD, "member", [b"cn=x"])])
+    changes = lab.sync(Settings(dry_run=True)).changes
+    assert changes and max(len(mod.values) for mod in changes[0].mods) == 2
+    lab.sync()
+    lab.assert_equal()
+
+
+def test_referrals_and_aliases_are_entries_like_others(start) -> None:  # type: ignore[no-untyped-def]
+    lab = start()
+    master = lab.admin()
+    classes = [b"referral", b"extensibleObject"]
+    master.add_s(f"ou=away,{BASE}", [("objectClass", classes), ("ou", [b"away"]), ("ref", [b"ldap://else/ou=away"])])
+    classes = [b"alias", b"extensibleObject"]
+    target = f"uid=p1,{PEOPLE}".encode()
+    master.add_s(f"cn=al,{BASE}", [("objectClass", classes), ("cn", [b"al"]), ("aliasedObjectName", [target])])
+    lab.sync()
+    lab.assert_equal()
+    master.delete_ext_s(f"ou=away,{BASE}", serverctrls=[ldap.controls.RequestControl("2.16.840.1.113730.3.4.2", True)])
+    lab.sync()
+    lab.assert_equal()
