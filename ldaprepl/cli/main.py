@@ -24,6 +24,7 @@ COMMANDS = {
     "check": "How well replication does, for Nagios, Prometheus and cron.",
     "demo": "A private provider and consumer on this machine, through the whole story.",
     "init-consumer": "Look at a provider and write the consumer's syncrepl stanza.",
+    "lint": "Judge replication configuration, from files and from running servers.",
     "sync": "Keep a consumer like its master, also where the master is too old for syncrepl.",
     "verify": "Compare every entry of a provider and its consumers.",
 }
