@@ -1,8 +1,9 @@
 """Search filters as text: is this a filter at all, and if not, where does it break (RFC 4515)?
 
 A consumer of 2.4 takes a stanza with a broken filter, prints an error, and runs without replication; so filters are
-judged here before they are written. As tolerant as libldap: blanks between the parts, no outer parentheses around a
-single item, `\\(` beside `\\28`. Building filters from values is `escape`'s job.
+judged here before they are written. Exactly as tolerant as libldap, by which slapd reads a stanza: blanks before and
+between the parts of `&` and `|`, no outer parentheses around a single item, `\\(` beside `\\28`; but no blanks around
+the whole or before an operator, and no asterisk that means nothing. Building filters from values is `escape`'s job.
 """
 
 from __future__ import annotations
@@ -10,10 +11,15 @@ from __future__ import annotations
 import re
 from typing import Final
 
-_ITEM: Final = re.compile(
-    r"\s*(?:[A-Za-z][A-Za-z0-9-]*|\d+(?:\.\d+)*)?(?:;[A-Za-z0-9-]+)*(?::dn)?(?::[A-Za-z0-9.-]+)?\s*(:=|~=|>=|<=|=)"
-)
-_VALUE: Final = re.compile(r"(?:[^()\\\0]|\\(?:[0-9A-Fa-f]{2}|[()*\\]))*")
+_OID: Final = r"(?:[A-Za-z][A-Za-z0-9-]*|[0-9]+(?:\.[0-9]+)*)"
+_NAME: Final = rf"{_OID}(?:;[A-Za-z0-9-]+)*"
+_DN: Final = ":[Dd][Nn]"
+_SIMPLE: Final = re.compile(rf"{_NAME}(~=|>=|<=|=)")
+_EXTENDED: Final = re.compile(rf"(?:{_NAME}(?:{_DN})?(?::{_OID})?|{_DN}:{_OID}|(?!{_DN}:=):{_OID}):=")
+_CHAR: Final = r"(?:[^()*\\\0]|\\(?:[0-9A-Fa-f]{2}|[()*\\]))"
+_VALUE: Final = re.compile(rf"{_CHAR}*+")
+_SUBSTRINGS: Final = re.compile(rf"\*?(?:{_CHAR}++\*)*+{_CHAR}*+")
+_BLANKS: Final = re.compile(r"[ \t\n]*")
 _DEPTH: Final = 100  # deeper than any filter that a person writes; slapd has a limit too (olcMaxFilterDepth)
 
 
@@ -25,8 +31,7 @@ def escape(value: str) -> str:
 def problem(text: str) -> str:
     """What is wrong, with the position counted from 1; empty when the text is a filter."""
     try:
-        end = _item(text, 0) if not text.lstrip().startswith("(") else _filter(text, _blanks(text, 0), 0)
-        end = _blanks(text, end)
+        end = _filter(text, 0, 0) if text.startswith("(") else _item(text, 0)
         if end != len(text):
             return f"there is more after the end of the filter, at {end + 1}"
     except ValueError as found:
@@ -45,20 +50,22 @@ def _filter(text: str, at: int, depth: int) -> int:
         while text[at : at + 1] == "(":
             at = _blanks(text, _filter(text, at, depth + 1))
     elif kind == "!":
-        at = _blanks(text, _filter(text, _blanks(text, at + 1), depth + 1))
+        at = _filter(text, _blanks(text, at + 1), depth + 1)
     else:
         at = _item(text, at)
     return _expect(text, at, ")")
 
 
 def _item(text: str, at: int) -> int:
-    head = _ITEM.match(text, at)
-    if head is None or head[0].strip() in ("=", "~=", ">=", "<=", ":="):
+    head = _SIMPLE.match(text, at) or _EXTENDED.match(text, at)
+    if head is None:
         raise ValueError(f"no attribute and operator at {at + 1}")
-    value = _VALUE.match(text, head.end())
+    value = (_SUBSTRINGS if head.lastindex and head[1] == "=" else _VALUE).match(text, head.end())
     end = value.end() if value else head.end()
     if text[end : end + 1] == "\\":
         raise ValueError(f"a backslash without two hexadecimal digits at {end + 1}")
+    if text[end : end + 1] == "*":
+        raise ValueError(f"an asterisk that means nothing here (as a character it is \\2a) at {end + 1}")
     return end
 
 
@@ -69,6 +76,5 @@ def _expect(text: str, at: int, char: str) -> int:
 
 
 def _blanks(text: str, at: int) -> int:
-    while text[at : at + 1].isspace():
-        at += 1
-    return at
+    found = _BLANKS.match(text, at)
+    return found.end() if found else at

@@ -13,7 +13,7 @@ GOOD = [
     "objectClass=*",
     "cn=a b",
     "(&(a=b)(|(c>=1)(d<=2)(e~=x))(!(f=*)))",
-    "( & (a=b) ( ! (c=d) ) ) ",
+    "( & (a=b)\t( ! (c=d)) )",
     "(&)",
     "(|)",
     "(cn=)",
@@ -23,6 +23,8 @@ GOOD = [
     "(cn=Müller*x*)",
     "(sn;lang-de=x)",
     "(cn:dn:2.5.13.2:=x)",
+    "(cn:DN:2.5.13.2:=x)",
+    "cn=trailing blank ",
     "(:caseExactMatch:=x)",
     "(2.5.4.3=x)",
     "(&(objectClass=auditWriteObject)(reqResult=0))",
@@ -42,6 +44,9 @@ BAD = [
     "(!)",
     "(=a)",
 ]
+# slapd refuses these too, and would run without replication: blanks, asterisks and names where they may not stand.
+BAD += ["(a=b) ", " (a=b)", "(a =b)", "(!(a=b) )", "(&(a=b)\r(c=d))", "(a=b**c)", "(a=**)", "(a>=b*)", "(a:=*)"]
+BAD += ["(:dn:=x)", "(;x=b)", "(a:b=c)", "(a_b=c)", "(a=b\0)", "&(a=b)"]
 BAD += ["(&(a=b)", "(&a=b)", "(!(a=b)(c=d))", "(c n=a)", "(" * 200, "(!" * 101 + "(a=b)" + ")" * 101]
 
 
