@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ldaprepl.domain import dn as names
 from ldaprepl.domain.compare import SERVER_LOCAL
@@ -95,6 +95,7 @@ class Translation:
     scope: ReplicationScope
     schema: Schema
     refused: frozenset[str] = frozenset()  # canonical names that this consumer does not let us write
+    _known: dict[str, bool] = field(default_factory=dict, compare=False, repr=False)
 
     def dn(self, dn: str) -> str:
         """A provider's DN as the consumer names it; unchanged outside of the base."""
@@ -114,6 +115,12 @@ class Translation:
 
     def writes(self, name: str) -> bool:
         """Whether this attribute is ours to write (and, on the consumer, ours to take away)."""
+        known = self._known.get(name)
+        if known is None:
+            known = self._known[name] = self._is_ours(name)
+        return known
+
+    def _is_ours(self, name: str) -> bool:
         canonical = self.schema.canonical(name)
         base = canonical.partition(";")[0]
         if base in self.refused or any(self.schema.canonical(out) in (canonical, base) for out in self.scope.exattrs):

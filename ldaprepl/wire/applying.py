@@ -82,11 +82,11 @@ class Applier:
 
     def _send_all(self, changes: Iterable[Change]) -> None:
         for change in changes:
+            if self._depends(change):
+                self._drain(0)
             if change.parent in self._failed and isinstance(change, (Add, Rename)):
                 self._set_aside(change, "the entry above it was refused")
                 continue
-            if self._depends(change):
-                self._drain(0)
             self._waiting.append((self._send(change), change))
             self._keys[change.key] += 1
             self._parents[change.parent] += 1
