@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
-from ldaprepl.check import Member, Options, Tools, check
+from ldaprepl.check import Options, Outcome, check
 from ldaprepl.cli import options
+from ldaprepl.cli.members import members_of, server_options, tools
 from ldaprepl.cli.output import emit
 from ldaprepl.domain import alarm
 from ldaprepl.domain.health import Criterion, Health, Policy, Status
+from ldaprepl.domain.judgement import Debt, Key
 from ldaprepl.errors import UsageError
-from ldaprepl.wire.replica import LdapReplica, side_by_side
 
 _DURATION = options.Duration()
 
 
 @click.command("check", context_settings={"default_map": {"timeout": 10.0}})
-@options.providers
-@options.optional_consumers
-@options.base
+@server_options
 @options.identity
 @options.consumer_identity
 @options.tls
@@ -74,16 +70,19 @@ def command(**given: Any) -> int:
     state: Path | None = given["state"]
     if given["cron"] and state is None:
         raise UsageError("--cron must remember the state", "Give a file with --state.")
-    settings = Options(options.replication_scope(given), policy, given["recheck"])
     if state is None:
-        with members_of(given) as members:
-            outcome = check(members, settings, {}, tools())
-        _report(outcome.health, policy, given)
-        return outcome.health.status
-    return _remembering(state, settings, given)
+        health = _checked(policy, given, {}).health
+        _report(health, policy, given)
+        return health.status
+    return _remembering(state, policy, given)
 
 
-def _remembering(state: Path, settings: Options, given: options.Given) -> int:
+def _checked(policy: Policy, given: options.Given, debts: Mapping[Key, Debt]) -> Outcome:
+    with members_of(given) as (members, scope):
+        return check(members, Options(scope, policy, given["recheck"]), debts, tools())
+
+
+def _remembering(state: Path, policy: Policy, given: options.Given) -> int:
     """Check with a memory; in cron mode speak only of what changed."""
     from ldaprepl.wire import healthstate  # json and locks are not needed without
 
@@ -91,39 +90,16 @@ def _remembering(state: Path, settings: Options, given: options.Given) -> int:
         memory = healthstate.load(state)
         if memory.damaged and not given["quiet"]:
             options.notice(f"{state} could not be understood; beginning anew")
-        with members_of(given) as members:
-            outcome = check(members, settings, memory.debts, tools())
+        outcome = _checked(policy, given, memory.debts)
         now = alarm.state_of(outcome.health)
         if not given["cron"]:
-            _report(outcome.health, settings.policy, given)
+            _report(outcome.health, policy, given)
         elif alarm.news(memory.alarm, now):
             from ldaprepl.report import cron
 
             emit(cron.render(outcome.health, memory.alarm), given["output"])
         healthstate.save(state, outcome.debts, alarm.lasting(memory.alarm, now))
         return outcome.health.status
-
-
-@contextmanager
-def members_of(given: options.Given) -> Iterator[list[Member]]:
-    """The servers that the options name. Raises `UsageError`."""
-    providers, consumers = options.provider_endpoints(given), options.consumer_endpoints(given)
-    if not consumers and len(providers) < 2:
-        raise UsageError("there is nothing to compare", "Give --consumer, or several providers.")
-    uris = [endpoint.uri for endpoint in (*providers, *consumers)]
-    if len(set(uris)) < len(uris):
-        raise UsageError("a server is named twice", "Name each once, as provider or as consumer.")
-    replicas = [LdapReplica(endpoint, _now) for endpoint in (*providers, *consumers)]
-    try:
-        yield [Member(replica, place < len(providers)) for place, replica in enumerate(replicas)]
-    finally:
-        for replica in replicas:
-            replica.close()
-
-
-def tools() -> Tools:
-    """The real world."""
-    return Tools(_now, time, side_by_side)
 
 
 def policy_of(given: options.Given) -> Policy:
@@ -166,10 +142,6 @@ def _report(health: Health, policy: Policy, given: options.Given) -> None:
 
             text = words.render_json(health) if form == "json" else words.render_text(health)
     emit(text, given["output"])
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 __all__ = ["command"]

@@ -26,6 +26,7 @@ COMMANDS = {
     "init-consumer": "Look at a provider and write the consumer's syncrepl stanza.",
     "lint": "Judge replication configuration, from files and from running servers.",
     "sync": "Keep a consumer like its master, also where the master is too old for syncrepl.",
+    "status": "Where every server stands with every server ID.",
     "verify": "Compare every entry of a provider and its consumers.",
 }
 # Commands that speak Nagios. To a monitoring system 1 and 2 are alarms about the servers, so every failure is 3,

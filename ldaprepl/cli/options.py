@@ -41,13 +41,6 @@ provider = click.option("--provider", metavar="URI", required=True, help="ldap:/
 consumers = click.option(
     "--consumer", "consumers", metavar="URI", multiple=True, required=True, help="The same; may be repeated."
 )
-providers = click.option(
-    "--provider", "providers", metavar="URI", multiple=True, required=True,
-    help="ldap://, ldaps:// or ldapi:// URL; may be repeated: several providers are also compared with each other.",
-)  # fmt: skip
-optional_consumers = click.option(
-    "--consumer", "consumers", metavar="URI", multiple=True, help="The same for consumers; may be repeated."
-)
 base = click.option("-b", "--base", metavar="DN", required=True, help="Search base on the provider.")
 
 identity = _all(

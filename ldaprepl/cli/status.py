@@ -1,0 +1,100 @@
+"""`ldaprepl status`."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import click
+
+from ldaprepl.check import Options, check
+from ldaprepl.cli import options
+from ldaprepl.cli.members import members_of, server_options, tools
+from ldaprepl.cli.output import emit
+from ldaprepl.domain.health import Criterion, Health, Policy, Status
+from ldaprepl.domain.judgement import Debt, Key
+from ldaprepl.errors import ExitCode, UsageError
+from ldaprepl.report import status
+
+_HOME, _CLEAR_LINE, _CLEAR_BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
+# Another screen, no cursor, long lines cut; and back.
+_ENTER, _LEAVE = "\x1b[?1049h\x1b[?25l\x1b[?7l", "\x1b[?7h\x1b[?25h\x1b[?1049l"
+
+
+@click.command("status", context_settings={"default_map": {"timeout": 10.0}})
+@server_options
+@options.identity
+@options.consumer_identity
+@options.tls
+@options.scope
+@click.option("--watch", is_flag=True, help="Refresh in place until Ctrl-C.")
+@click.option("--interval", type=options.Duration(), default="2", show_default=True, help="Pause between refreshes.")
+@click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", help="How to report.")
+@options.output
+@options.quiet
+def command(**given: Any) -> int:
+    """Show where every server stands with every server ID.
+
+    \b
+    ldaprepl status --provider ldap://a --consumer ldap://b --consumer ldap://c -b dc=example,dc=com
+    ldaprepl status --stanza ldapi:/// --sasl EXTERNAL --watch
+
+    Exit code: 0 in sync, 1 something is wrong, 3 could not tell, 4 only behind.
+    """
+    if given["watch"] and (given["format_"] != "text" or given["output"] or not sys.stdout.isatty()):
+        raise UsageError("--watch draws on a terminal", "Leave --format and --output out, or do without --watch.")
+    with members_of(given) as (members, scope):
+        settings = Options(scope, Policy(warning=0.0), pause=0.2)
+        debts: Mapping[Key, Debt] = {}
+
+        def look() -> Health:
+            nonlocal debts
+            outcome = check(members, settings, debts, tools())
+            debts = outcome.debts
+            return outcome.health
+
+        if given["watch"]:
+            return _watch(look, given["interval"])
+        health = look()
+    if given["format_"] == "json":
+        from ldaprepl.report import check as words
+
+        emit(words.render_json(health, "status"), given["output"])
+    else:
+        emit(status.render(health, colour=options.colour_wanted() and not given["output"]), given["output"])
+    return exit_code(health)
+
+
+def exit_code(health: Health) -> ExitCode:
+    """The common exit codes: what could not be told outweighs a finding, a finding outweighs lag."""
+    findings = [finding for server in health.servers for finding in server.findings if finding.status is not Status.OK]
+    blind = (Criterion.UNREACHABLE, Criterion.REFUSED, Criterion.UNREADABLE, Criterion.NO_CSN)
+    if any(finding.criterion in blind for finding in findings):
+        return ExitCode.UNDECIDED
+    if any(finding.criterion is not Criterion.LAG for finding in findings):
+        return ExitCode.FINDING
+    return ExitCode.BEHIND if findings else ExitCode.OK
+
+
+def _watch(look: Callable[[], Health], interval: float) -> int:
+    """Draw over and over; Ctrl-C is the way out and gives the last state's exit code."""
+    colour = options.colour_wanted()
+    code = ExitCode.UNDECIDED
+    sys.stdout.write(_ENTER)
+    try:
+        while True:
+            health = look()
+            code = exit_code(health)
+            size = shutil.get_terminal_size()
+            lines = status.render(health, colour=colour).splitlines()[: size.lines - 1]
+            sys.stdout.write(_HOME + "".join(f"{line}{_CLEAR_LINE}\r\n" for line in lines) + _CLEAR_BELOW)
+            sys.stdout.flush()
+            time.sleep(interval)
+    except KeyboardInterrupt:
+        return code
+    finally:
+        sys.stdout.write(_LEAVE)
+        sys.stdout.flush()
