@@ -160,7 +160,8 @@ def difference(wanted: Entry, held: Entry, schema: Schema, writes: Callable[[str
         if set(old) == set(values):
             continue
         mods += _value_mods(name, values, old, schema)
-    mods += [Mod("delete", name) for canonical, (name, _) in theirs.items() if canonical not in ours]
+    # stamps that an old provider does not give are the consumer's own, and nobody can take them away
+    mods += [Mod("delete", name) for key, (name, _) in theirs.items() if key not in ours and key not in _STAMP_KEYS]
     if mods and not any(mod.name.lower() == "entrycsn" for mod in mods):
         # what changes an entry stamps it: the stamps go together, or the server makes its own
         mods += [Mod("replace", name, values) for name, values in wanted.attributes.items() if name.lower() in _RESTAMP]

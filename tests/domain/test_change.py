@@ -38,7 +38,7 @@ def apply(held: Entry, mods: tuple[Mod, ...]) -> dict[str, set[bytes]]:
 
 
 _VALUES = st.lists(st.sampled_from([b"%d" % n for n in range(120)]), min_size=1, max_size=110, unique=True).map(tuple)
-_ENTRIES = st.dictionaries(st.sampled_from(["cn", "member", "jpegPhoto", "x", "entryCSN"]), _VALUES).map(
+_ENTRIES = st.dictionaries(st.sampled_from(["cn", "member", "jpegPhoto", "x"]), _VALUES).map(
     lambda values: Entry("cn=x,dc=lab", values)
 )
 
@@ -67,6 +67,11 @@ def test_whatever_changes_carries_the_three_stamps_together() -> None:
     mods = difference(Entry("", {**stamps, "cn": (b"b",)}), held, SCHEMA, EVERYTHING.writes)
     assert {mod.name for mod in mods} == {"cn", *stamps}
     assert not difference(held, held, SCHEMA, EVERYTHING.writes)
+
+
+def test_stamps_that_the_provider_does_not_give_stay_the_consumers_own() -> None:
+    held = Entry("", {"cn": (b"a",), "entryUUID": (b"u",), "entryCSN": (b"1",), "structuralObjectClass": (b"x",)})
+    assert difference(Entry("", {"cn": (b"a",)}), held, SCHEMA, EVERYTHING.writes) == ()
 
 
 def test_what_is_outside_of_the_scope_is_left_alone() -> None:
