@@ -17,6 +17,7 @@ from ldaprepl.domain.provider import (
     NEEDED_ATTRIBUTES,
     PASSWORD_ATTRIBUTE,
     Access,
+    LogProfile,
     Outcome,
     ProviderProfile,
     Sync,
@@ -27,7 +28,7 @@ from ldaprepl.domain.versionguess import ServerGuess, guess
 from ldaprepl.errors import UsageError
 from ldaprepl.ports import DirectoryReader, Look, Progress
 
-__all__ = ["ConsumerPlan", "examine", "plan"]
+__all__ = ["ConsumerPlan", "examine", "plan", "subschema"]
 
 _SAMPLE: Final = 20  # entries with a password whose value is asked for
 _SYNC_REQUEST: Final = "1.3.6.1.4.1.4203.1.9.1.1"  # RFC 4533
@@ -63,6 +64,7 @@ def examine(reader: DirectoryReader, access: Access, scope: ReplicationScope, pr
             base_in_filter=scope.filter == MATCH_ALL or reader.look(scope.base, filter=scope.filter).entry is not None,
             sync=_sync(reader, scope.base, root),
             context_csn=_context_csn(reader, scope.base if suffix is None else suffix),
+            log=_log(reader, scope.base if suffix is None else suffix, root),
         )
         profile = _read_through(reader, profile, scope, progress)
     return replace(profile, findings=judge(profile, access, scope))
@@ -123,6 +125,25 @@ def _context_csn(reader: DirectoryReader, suffix: str) -> CsnSet:
         return CsnSet.parse(entry.values("contextCSN") if entry else ())
     except ValueError:
         return CsnSet()
+
+
+def _log(reader: DirectoryReader, suffix: str, root: Entry | None) -> LogProfile | None:
+    """The change log, if the database keeps one; a delta consumer needs sync on it as well."""
+    name = next(iter(_texts(reader.look(suffix, ("auditContext",)).entry, "auditContext")), "")
+    if not name:
+        return None
+    look = reader.look(name)
+    if look.entry is None:
+        return LogProfile(name, Outcome.NO_SUCH_OBJECT if look.outcome is Outcome.SUCCESS else look.outcome)
+    return LogProfile(name, look.outcome, _sync(reader, name, root), _context_csn(reader, name))
+
+
+def subschema(reader: DirectoryReader) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
+    """Attribute types and object classes that a server publishes (RFC 4512, section 4.4); empty when it shows none."""
+    root = reader.look("", ("subschemaSubentry",)).entry
+    where = next(iter(_texts(root, "subschemaSubentry")), "cn=Subschema")
+    entry = reader.look(where, ("attributeTypes", "objectClasses"), "(objectClass=subschema)").entry
+    return (entry.values("attributeTypes"), entry.values("objectClasses")) if entry else ((), ())
 
 
 def _read_through(

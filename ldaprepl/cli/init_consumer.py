@@ -9,14 +9,20 @@ from typing import Any
 import click
 
 from ldaprepl.cli import options
+from ldaprepl.cli.init_parts import PYTHON, Job, check_usage, text_of
 from ldaprepl.cli.output import emit, progress
-from ldaprepl.domain.provider import Access, Method, ProviderProfile
+from ldaprepl.domain import syncvalues
+from ldaprepl.domain.blueprint import Places
+from ldaprepl.domain.consumerplan import INTERVAL, Manner, Mode
+from ldaprepl.domain.deltalog import AUTO, choose
+from ldaprepl.domain.provider import Access, Finding, Method, Outcome, ProviderProfile, Severity, Sync
+from ldaprepl.domain.providerplan import LOG_SUFFIX
+from ldaprepl.domain.schemaplan import schema_plan
 from ldaprepl.domain.scope import ReplicationScope
-from ldaprepl.domain.version import Version
 from ldaprepl.domain.words import Form
-from ldaprepl.errors import ExitCode, UsageError
-from ldaprepl.init_consumer import examine, plan
-from ldaprepl.report.stanza import ANY_DATABASE, render_plan, render_profile
+from ldaprepl.errors import ExitCode, ServerUnavailable, UsageError
+from ldaprepl.init_consumer import examine, subschema
+from ldaprepl.report.stanza import ANY_DATABASE, render_profile
 from ldaprepl.wire.endpoint import Bind, Endpoint, External, Simple
 from ldaprepl.wire.probe import Probe
 from ldaprepl.wire.stream import open_stream
@@ -24,48 +30,125 @@ from ldaprepl.wire.stream import open_stream
 PRIVATE = 0o600
 
 
+_kind = options.all_of(
+    click.option("--full", is_flag=True, help="A whole new server instead of the stanza alone."),
+    click.option("--for-provider", is_flag=True, help="What the provider needs, instead of the consumer's part."),
+    click.option("--mirror", metavar="URI", help="A pair that both take writes: --provider and this one."),
+    click.option("--cascade", is_flag=True, help="The consumer will be a provider itself."),
+    click.option("--method", type=click.Choice(["native", PYTHON]), default="native", show_default=True,
+                 help="Who replicates: slapd itself, or ldaprepl sync."),
+    click.option("--mode", type=click.Choice([AUTO, *(mode.value for mode in Mode)]), default=AUTO, show_default=True,
+                 help="auto: delta where the provider keeps a log that serves, else refreshAndPersist."),
+    click.option("--interval", metavar="DD:HH:MM:SS", default=INTERVAL, show_default=True,
+                 help="Pause between two polls, for refreshOnly."),
+)  # fmt: skip
+_place = options.all_of(
+    click.option("--format", "format_", type=click.Choice([form.value for form in Form]),
+                 default=Form.SLAPD_CONF.value, show_default=True, help="slapd.conf, or LDIF for cn=config."),
+    click.option("--rid", type=click.IntRange(0, 999), help="Number of this consumer in its server; default: 1."),
+    click.option("--openldap", "--consumer-version", "openldap", metavar="2.x",
+                 help="Oldest OpenLDAP that must take it; default: 2.4, for whole servers and pairs 2.5."),
+    click.option("--database", metavar="DN", default=ANY_DATABASE, show_default=True,
+                 help="The database in cn=config (for --format ldif)."),
+    click.option("--directory", metavar="DIR", default="/var/lib/ldap", show_default=True,
+                 help="Where a new database keeps its files."),
+    click.option("--schema-dir", metavar="DIR", default=Places().schema, show_default=True,
+                 help="Where a new server has slapd's schema files."),
+    click.option("--module-dir", metavar="DIR", default=Places().modules, show_default=True,
+                 help='Where it has slapd\'s modules; "" where all is built in.'),
+)  # fmt: skip
+
+
 @click.command("init-consumer")
 @options.provider
 @options.base
 @options.identity
+@options.consumer_identity
 @options.tls
 @options.scope
-@click.option("--format", "format_", type=click.Choice([form.value for form in Form]), default=Form.SLAPD_CONF.value,
-              show_default=True, help="slapd.conf, or LDIF for a running consumer's cn=config.")  # fmt: skip
-@click.option("--rid", type=click.IntRange(0, 999), default=1, show_default=True,
-              help="Number of this consumer in its server.")  # fmt: skip
-@click.option("--consumer-version", metavar="2.x", default="2.4", show_default=True,
-              help="Oldest OpenLDAP that must take the stanza.")  # fmt: skip
-@click.option("--database", metavar="DN", default=ANY_DATABASE, show_default=True,
-              help="The consumer's database in cn=config (for --format ldif).")  # fmt: skip
-@click.option("--force", is_flag=True, help="Write the stanza in spite of an error found at the provider.")
+@_kind
+@_place
+@click.option("--force", is_flag=True, help="Write in spite of an error found at the provider.")
 @options.output
 @options.quiet
 def command(**given: Any) -> int:
-    """Look at a provider with the consumer's identity, and write the consumer's syncrepl stanza.
+    """Look at a provider with the consumer's identity, and write the consumer's syncrepl stanza, or all of it.
 
     \b
     ldaprepl init-consumer --provider ldap://a.example.com -b dc=example,dc=com \\
         -D cn=replica,dc=example,dc=com -y replica.pw --cacert /etc/ssl/ca.pem -o consumer.conf
 
-    What is found goes to standard error, the stanza to standard output or FILE.
+    What is found goes to standard error, the configuration to standard output or FILE.
 
     Exit code: 0 written, 1 something found at the provider forbids it, 3 the provider could not be asked.
     """
-    version = _version(given["consumer_version"])
+    check_usage(given)
     endpoint = _way(options.provider_endpoint(given))
-    access = access_of(endpoint)
-    scope = options.replication_scope(given)
-    text = render_plan(plan(access, scope, given["rid"]), Form(given["format_"]), version, given["database"])
-    _check_text(text)
-    profile = _examined(given, endpoint, access, scope)
-    if profile.findings or not given["quiet"]:
-        click.echo(render_profile(profile), err=True, nl=False)
-    if not profile.usable and not given["force"]:
-        click.echo("Nothing was written; --force writes it all the same.", err=True)
-        return ExitCode.FINDING
-    emit(text, given["output"], PRIVATE if access.password else None)
+    job = _job(given, access_of(endpoint), options.replication_scope(given))
+    _check_text(text_of(job))  # what cannot be written is said before anything is asked
+    found = _found(given, endpoint, job)
+    if found is None:
+        options.notice("all that it may need is written.")
+    else:
+        profile, job = found
+        if profile.findings or not given["quiet"]:
+            click.echo(render_profile(profile), err=True, nl=False)
+        if _forbidden(given, profile) and not given["force"]:
+            click.echo("Nothing was written; --force writes it all the same.", err=True)
+            return ExitCode.FINDING
+    text = text_of(job)
+    emit(text, given["output"], PRIVATE if job.access.password or given["full"] else None)
     return ExitCode.OK
+
+
+def _job(given: options.Given, access: Access, scope: ReplicationScope) -> Job:
+    log = LOG_SUFFIX if given["mode"] == Mode.DELTA else ""
+    mode = Mode.PERSIST if given["mode"] == AUTO else Mode(given["mode"])
+    try:
+        syncvalues.interval(given["interval"])
+    except ValueError as problem:
+        raise UsageError(str(problem)) from None
+    manner = Manner(mode, given["interval"], log)
+    return Job(given, access, scope, manner, 1 if given["rid"] is None else given["rid"])
+
+
+def _found(given: options.Given, endpoint: Endpoint, job: Job) -> tuple[ProviderProfile, Job] | None:
+    """What the provider showed, and the job with it. None for a provider whose own part is wanted, and which cannot
+    be asked: the identity may not exist yet.
+    """
+    bar = progress(given["quiet"])
+    try:
+        with open_stream(endpoint) as stream:
+            probe = Probe(stream)
+            profile = examine(probe, job.access, job.scope, bar)
+            schema = schema_plan(*subschema(probe), job.version) if given["full"] else None
+    except ServerUnavailable as error:
+        if not given["for_provider"]:
+            raise
+        options.notice(f"the provider could not be looked at ({error.message})")
+        return None
+    finally:
+        bar.close()
+    manner = job.manner
+    findings: tuple[Finding, ...] = ()
+    if not given["for_provider"] and given["method"] != PYTHON and profile.base is Outcome.SUCCESS:
+        manner, findings = choose(profile, job.scope, given["mode"], given["interval"])
+    job = replace(
+        job,
+        manner=manner,
+        schema=schema,
+        suffix=profile.suffix or "",
+        sync_present=profile.sync is Sync.OFFERED,
+    )
+    return replace(profile, findings=(*profile.findings, *findings)), job
+
+
+def _forbidden(given: options.Given, profile: ProviderProfile) -> bool:
+    """Whether an error was found that what is to be written does not cure, or does not suffer from."""
+    if given["for_provider"]:
+        return profile.base in (Outcome.REFERRAL,)
+    harmless = {"no-sync"} if given["method"] == PYTHON else set()
+    return any(f.severity is Severity.ERROR and f.code not in harmless for f in profile.findings)
 
 
 def access_of(endpoint: Endpoint) -> Access:
@@ -103,25 +186,6 @@ def _who(bind: Bind) -> tuple[Method, str, Any, str]:
             return Method.EXTERNAL, "", None, authzid
         case _:
             return Method.ANONYMOUS, "", None, ""
-
-
-def _examined(given: options.Given, endpoint: Endpoint, access: Access, scope: ReplicationScope) -> ProviderProfile:
-    bar = progress(given["quiet"])
-    try:
-        with open_stream(endpoint) as stream:
-            return examine(Probe(stream), access, scope, bar)
-    finally:
-        bar.close()
-
-
-def _version(text: str) -> Version:
-    try:
-        version = Version.parse(text)
-    except ValueError:
-        raise UsageError(f"--consumer-version {text!r} is not a version such as 2.4 or 2.5.13") from None
-    if not Version.OLDEST <= version.branch <= Version.NEWEST:
-        raise UsageError(f"OpenLDAP {text} is not one of 2.2 to 2.7", "Syncrepl came with 2.2.")
-    return version
 
 
 def _check_text(text: str) -> None:

@@ -28,7 +28,9 @@ PASSWORD, CONSUMER_PASSWORD = "LDAPREPL_PASSWORD", "LDAPREPL_CONSUMER_PASSWORD"
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
-def _all(*options: Callable[[Any], Any]) -> Callable[[F], F]:
+def all_of(*options: Callable[[Any], Any]) -> Callable[[F], F]:
+    """Several options as one."""
+
     def decorate(function: F) -> F:
         for option in reversed(options):
             function = option(function)
@@ -43,21 +45,21 @@ consumers = click.option(
 )
 base = click.option("-b", "--base", metavar="DN", required=True, help="Search base on the provider.")
 
-identity = _all(
+identity = all_of(
     click.option("-D", "--bind-dn", metavar="DN", help="Simple bind as this DN."),
     click.option("-y", "--password-file", metavar="FILE", type=_FILE, help=f"File with the password (or {PASSWORD})."),
     click.option("-W", "--prompt", is_flag=True, help="Ask for the password."),
     click.option("--sasl", type=click.Choice(["EXTERNAL"]), help="SASL bind instead."),
     click.option("--authzid", metavar="ID", default="", help="SASL authorization identity."),
 )
-consumer_identity = _all(
+consumer_identity = all_of(
     click.option("--consumer-bind-dn", metavar="DN", help="Another identity at the consumers."),
     click.option(
         "--consumer-password-file", metavar="FILE", type=_FILE, help=f"Its password (or {CONSUMER_PASSWORD})."
     ),
     click.option("--consumer-sasl", type=click.Choice(["EXTERNAL"]), help="SASL bind at the consumers."),
 )
-tls = _all(
+tls = all_of(
     click.option("--starttls/--no-starttls", default=None,
                  help="StartTLS; default: where a password crosses a network."),
     click.option("--cacert", metavar="FILE", type=_FILE, help="CA certificates (PEM); default: the system's."),
@@ -68,7 +70,7 @@ tls = _all(
     click.option("--timeout", metavar="SECONDS", type=click.FloatRange(min=0.1), default=60.0, show_default=True,
                  help="How long a server may stay silent."),
 )  # fmt: skip
-scope = _all(
+scope = all_of(
     click.option("-s", "--scope", type=click.Choice([s.value for s in Scope]), default="sub", help="Search scope."),
     click.option("--filter", metavar="FILTER", default=MATCH_ALL, help="Only entries that match."),
     click.option("-a", "--attrs", metavar="NAME", multiple=True, help="Only these attributes; default: * and +."),
@@ -76,7 +78,7 @@ scope = _all(
     click.option("--suffixmassage", metavar="DN", default="", help="The base as the consumer names it."),
 )
 output = click.option("-o", "--output", metavar="FILE", type=_FILE, help="Write here instead of to standard output.")
-quiet = _all(
+quiet = all_of(
     click.option("-q", "--quiet", is_flag=True, help="No progress, no notices."),
     click.option("-v", "--verbose", is_flag=True, help="Say more."),
 )
@@ -167,6 +169,14 @@ def _consumer_bind(given: Given) -> Bind:
             "a password for the consumers was given, but nobody to use it", "Say who with --consumer-bind-dn."
         )
     return Simple(dn, _password(given, own_file, CONSUMER_PASSWORD, dn))
+
+
+def consumer_password(given: Given) -> Secret | None:
+    """The consumer's own password where one was given, and not the provider's instead. Raises `UsageError`."""
+    file = given["consumer_password_file"]
+    if file is None and CONSUMER_PASSWORD not in os.environ:
+        return None
+    return _password(given, file, CONSUMER_PASSWORD, given["consumer_bind_dn"] or "the consumer's rootdn")
 
 
 _asked: dict[tuple[str, str], Secret] = {}

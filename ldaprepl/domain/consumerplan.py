@@ -7,6 +7,7 @@ on purpose: with it slapd keeps a thread of its pool waiting that long after eac
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
 from ldaprepl.domain.provider import Access, Method
@@ -18,6 +19,25 @@ from ldaprepl.errors import UsageError
 RETRY: Final = "5 12 60 +"
 KEEPALIVE: Final = "240:10:30"
 NETWORK_TIMEOUT: Final = "5"
+INTERVAL: Final = "00:00:05:00"
+LOG_FILTER: Final = "(&(objectClass=auditWriteObject)(reqResult=0))"
+
+
+class Mode(StrEnum):
+    """How changes come to the consumer."""
+
+    REFRESH_ONLY = "refreshOnly"
+    PERSIST = "refreshAndPersist"
+    DELTA = "delta"
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """The mode, and what belongs to it: the pause between polls (dd:hh:mm:ss), or the DN of the change log."""
+
+    mode: Mode = Mode.PERSIST
+    interval: str = INTERVAL
+    logbase: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,22 +57,17 @@ class ConsumerPlan:
     updateref: str
 
 
-def plan(access: Access, scope: ReplicationScope, rid: int = 1) -> ConsumerPlan:
-    """The stanza for one consumer database. Raises `UsageError` for a rid that slapd would refuse."""
+def plan(access: Access, scope: ReplicationScope, rid: int = 1, manner: Manner | None = None) -> ConsumerPlan:
+    """The stanza for one consumer database. Raises `UsageError` for a rid that slapd would refuse, and for delta
+    without a log.
+    """
     if not 0 <= rid <= 999:
         raise UsageError(f"rid {rid} is not a number from 0 to 999")
-    values: dict[str, str | Secret | None] = {
-        "rid": f"{rid:03}",
-        "provider": access.uri,
-        "type": "refreshAndPersist",
-        "retry": RETRY,
-        "searchbase": scope.base,
-    }
-    reasons = [
-        Reason("rid", "must be the only one of its number in this server, whatever the database."),
-        Reason("type", "refreshAndPersist: changes arrive at once, and the provider needs nothing more for it."),
-        Reason("retry", "12 times every 5 s, then every 60 s for ever. Without it slapd waits an hour."),
-    ]
+    values: dict[str, str | Secret | None] = {"rid": f"{rid:03}", "provider": access.uri}
+    reasons = [Reason("rid", "must be the only one of its number in this server, whatever the database.")]
+    timing, why = _timing(manner or Manner())
+    values |= {**timing, "searchbase": scope.base}
+    reasons += why
     values |= _content(scope)
     if "filter" in values or "attrs" in values:
         values["schemachecking"] = "off"
@@ -61,6 +76,24 @@ def plan(access: Access, scope: ReplicationScope, rid: int = 1) -> ConsumerPlan:
         values |= part
         reasons += why
     return ConsumerPlan(Stanza.of(values), tuple(reasons), "" if access.scheme == "ldapi" else access.uri)
+
+
+def _timing(manner: Manner) -> tuple[dict[str, str | Secret | None], list[Reason]]:
+    """When changes come, and from where."""
+    retry = Reason("retry", "12 times every 5 s, then every 60 s for ever. Without it slapd waits an hour.")
+    if manner.mode is Mode.REFRESH_ONLY:
+        text = "refreshOnly: asks every interval (days:hours:minutes:seconds) and hears nothing in between."
+        return {"type": "refreshOnly", "interval": manner.interval, "retry": RETRY}, [Reason("type", text), retry]
+    values: dict[str, str | Secret | None] = {"type": "refreshAndPersist", "retry": RETRY}
+    text = "refreshAndPersist: changes arrive at once, and the provider needs nothing more for it."
+    if manner.mode is Mode.PERSIST:
+        return values, [Reason("type", text), retry]
+    if not manner.logbase:
+        raise UsageError("delta needs the DN of the provider's change log", "Choose another --mode.")
+    values |= {"syncdata": "accesslog", "logbase": manner.logbase, "logfilter": LOG_FILTER}
+    text = "refreshAndPersist: changes arrive at once, here from the change log, as what was changed only."
+    log = "without syncdata and both of these a consumer is filled once and never changes again."
+    return values, [Reason("type", text), retry, Reason("logbase, logfilter", log)]
 
 
 def _content(scope: ReplicationScope) -> dict[str, str | Secret | None]:

@@ -113,6 +113,21 @@ class Access:
 
 
 @dataclass(frozen=True, slots=True)
+class LogProfile:
+    """The change log that the suffix entry names (auditContext), as the consumer's identity sees it."""
+
+    base: str
+    outcome: Outcome = Outcome.SUCCESS
+    sync: Sync = Sync.UNKNOWN
+    context_csn: CsnSet = field(default_factory=CsnSet)
+
+    @property
+    def usable(self) -> bool:
+        """A delta consumer would get its changes from it."""
+        return self.outcome is Outcome.SUCCESS and self.sync is Sync.OFFERED
+
+
+@dataclass(frozen=True, slots=True)
 class ProviderProfile:
     """The provider as the consumer's identity sees it.
 
@@ -138,6 +153,7 @@ class ProviderProfile:
     passwords: int | None = None
     password_sample: int = 0
     passwords_read: int = 0
+    log: LogProfile | None = None
     findings: tuple[Finding, ...] = ()
 
     @property
