@@ -215,7 +215,7 @@ RULES: Final = (
         "LR402",
         Severity.ERROR,
         "a stanza outside of a database",
-        'slapd refuses it with words that lead astray: "rootDN must be defined before syncrepl may be used".',
+        'slapd refuses it, often with words that lead astray: "rootDN must be defined before syncrepl may be used".',
         "move the stanza into the section of its database, after rootdn",
         per_consumer(_no_database),
     ),

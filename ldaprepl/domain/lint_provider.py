@@ -124,7 +124,13 @@ def _bad_options(database: Database) -> Iterator[Hit]:
             )
     both = database.section.all("syncprov-sessionlog-source")
     if both and database.section.all("syncprov-sessionlog"):
-        yield Hit(source.at(both[0].place), "syncprov-sessionlog and syncprov-sessionlog-source exclude each other")
+        yield Hit(
+            source.at(both[0].place),
+            "syncprov-sessionlog and syncprov-sessionlog-source do the same",
+            "remove syncprov-sessionlog",
+            'slapd keeps both logs and says: "this results in wasteful operation".',
+            Severity.WARNING,
+        )
     if both and source.version < _R25:
         yield Hit(source.at(both[0].place), f"syncprov-sessionlog-source came with 2.5, the target is {source.version}")
 

@@ -139,14 +139,19 @@ def _no_password(spot: Spot) -> Iterator[Hit]:
 
 
 def _anonymous(spot: Spot) -> Iterator[Hit]:
-    if spot.text("bindmethod").lower() == "none" or (_simple(spot) and not spot.text("binddn")):
-        why = "bindmethod=none" if spot.text("bindmethod").lower() == "none" else "no binddn"
-        lost = ", so its credentials are of no use" if spot.stanza.credentials else ""
+    none = spot.text("bindmethod").lower() == "none"
+    cure = 'bindmethod=simple binddn="cn=replica,dc=example,dc=com" credentials="..."'
+    if not none and _simple(spot) and not spot.text("binddn") and spot.stanza.credentials:
         yield Hit(
-            spot.at("bindmethod"),
-            f"{spot.label} has {why}: it reads anonymously{lost}",
-            'bindmethod=simple binddn="cn=replica,dc=example,dc=com" credentials="..."',
+            spot.at("credentials"),
+            f"{spot.label} has credentials and no binddn",
+            cure,
+            "The consumer binds with an empty DN and a password; the provider answers 49 (invalid credentials).",
+            Severity.ERROR,
         )
+    elif none or (_simple(spot) and not spot.text("binddn")):
+        why = "bindmethod=none" if none else "no binddn"
+        yield Hit(spot.at("bindmethod"), f"{spot.label} has {why}: it reads anonymously", cure)
 
 
 def _root(estate: Estate) -> Iterator[Hit]:
@@ -249,8 +254,8 @@ RULES: Final = (
         "LR506",
         Severity.WARNING,
         "TLS without a CA",
-        "Without tls_cacert the CA of slapd's own TLS settings is taken, and that of the machine's ldap.conf; where"
-        " neither knows the provider's CA the handshake fails.",
+        "Without tls_cacert the CA of slapd's own TLS settings is taken, never that of ldap.conf. Where it does not"
+        " know the provider's CA the handshake fails.",
         "tls_cacert=/etc/ssl/certs/ca-certificates.crt",
         per_stanza(_no_ca),
     ),

@@ -43,7 +43,7 @@ CASES: list[tuple[str, Source, Source]] = [
     ("LR101", spoiled('  retry="5 12 60 +"', 'retry="5 12 60 +"'), spoiled("  retry", "\t retry")),
     ("LR102", spoiled("  type=", "# how\n  type="), lines("# how\n" + stanza())),
     ("LR103", spoiled("persist".title(), "Persist # at once"), GOOD),
-    ("LR103", spoiled("  type=", "  # how\n  type="), spoiled("cn=replica,", "cn=#replica,")),
+    ("LR103", spoiled("  type=", "  # how\n  type="), spoiled("cn=replica,", "cn=r#eplica,")),
     ("LR104", spoiled("  type=", "\n  type="), spoiled("  type=", "   \t\n  type=")),
     ("LR105", lines("#" + stanza()), lines("#" + stanza().replace("\n  ", "\n#  "))),
     ("LR105", lines("# our provider\n " + stanza()), lines("# our provider\n  with more words\n" + stanza())),
