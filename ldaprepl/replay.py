@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from ldaprepl.domain import dn as names
 from ldaprepl.domain.backlog import Backlog, Brief, Check, Ledger, Place, ReplayReport, Standing, brief
 from ldaprepl.domain.compare import Comparer
-from ldaprepl.domain.replog import Item, Record, When, is_done, rejected, replica_key, write
+from ldaprepl.domain.replog import Item, Record, When, is_done, replica_key
+from ldaprepl.domain.replogwrite import rejected, write
 from ldaprepl.errors import GuardRefused, ServerUnavailable, UsageError
 from ldaprepl.ports import Clock, Directory, Progress
 from ldaprepl.replayports import Answer, Book, Log, Rejects, Target

@@ -25,6 +25,7 @@ COMMANDS = {
     "demo": "A private provider and consumer on this machine, through the whole story.",
     "init-consumer": "Look at a provider and write the consumer's syncrepl stanza.",
     "lint": "Judge replication configuration, from files and from running servers.",
+    "replay": "Close slurpd's books: what never arrived, bring it over, prove it.",
     "sync": "Keep a consumer like its master, also where the master is too old for syncrepl.",
     "status": "Where every server stands with every server ID.",
     "verify": "Compare every entry of a provider and its consumers.",

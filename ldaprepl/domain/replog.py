@@ -4,25 +4,23 @@ A record is `replica:` lines, `time:`, `dn:`, `changetype:`, the change, and an 
 before it. It is nearly LDIF, and by its own rules: DNs stand raw, whatever they hold; every modification ends with `-`;
 one change may come in several versions for several replicas. Rules here: nothing counts before its empty line, so half
 a record at the end waits for its other half; what cannot be read as one whole record is an item with a problem, whose
-text is kept; a header inside a record means that the record before it was cut off, and then neither is believed. The
-writer gives back what slapd wrote, byte for byte.
+text is kept; a header inside a record means that the record before it was cut off, and then neither is believed.
+`replogwrite` writes.
 """
 
 from __future__ import annotations
 
-import base64
 import binascii
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 from ldaprepl.domain import dn as names
 
-WIDTH: Final = 78  # columns, slapd's own
 DEFAULT_PORT: Final = 389
 _HOW: Final = ("add", "delete", "replace", "increment")
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._;-]*")
+NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._;-]*")
 _TIME: Final = re.compile(r"(\d{1,18})(?:\.(\d{1,18}))?", re.ASCII)
 _HEADER: Final = ("replica", "time", "error", "dn", "changetype")
 _URI: Final = re.compile(r"(ldaps?)://([^/]*)/?.*", re.IGNORECASE)
@@ -260,7 +258,7 @@ def _pair(line: bytes) -> tuple[str, bytes]:
         return "-", b""
     name, colon, rest = line.partition(b":")
     word = name.decode("ascii", "backslashreplace")
-    if not colon or not _NAME.fullmatch(word):
+    if not colon or not NAME.fullmatch(word):
         raise ValueError("a line has no attribute name and colon")
     if rest.startswith(b"<"):
         raise ValueError(f"{word}:< names a file or URL, which is not read")
@@ -314,7 +312,7 @@ def _mods(pairs: list[tuple[str, bytes]]) -> Iterator[Mod]:
     rest = iter(pairs)
     for how, subject in rest:
         name = subject.decode("ascii", "backslashreplace").strip()
-        if how.lower() not in _HOW or not _NAME.fullmatch(name):
+        if how.lower() not in _HOW or not NAME.fullmatch(name):
             raise ValueError(f"{_quoted(how)} is none of {', '.join(_HOW)} with an attribute name")
         values: list[bytes] = []
         for held, value in rest:
@@ -343,66 +341,6 @@ def _rename(word: str, pairs: list[tuple[str, bytes]]) -> Rename:
 
 def _quoted(text: str) -> str:
     return repr(text[:40])
-
-
-# -- writing ---------------------------------------------------------------------------------------------------------
-
-
-def write(record: Record) -> bytes:
-    """The record as slapd writes it, or slurpd a rejected one, with its empty line. Raises ValueError for a name that
-    is none."""
-    parts = [] if record.error is None else [_line("ERROR", record.error.encode("utf-8", "surrogateescape"))]
-    parts += [_raw("replica", replica) for replica in record.replicas]
-    parts += [f"time: {record.when}\n".encode(), _raw("dn", record.dn), f"changetype: {record.kind}\n".encode()]
-    match record.change:
-        case Add(pairs):
-            parts += [_line(name, value) for name, value in pairs]
-        case Modify(mods):
-            for mod in mods:
-                parts.append(f"{mod.how}: {_checked(mod.name)}\n".encode())
-                parts += [_line(mod.name, value) for value in mod.values]
-                parts.append(b"-\n")
-        case Rename(rdn, delete_old, superior):
-            parts += [_raw("newrdn", rdn), f"deleteoldrdn: {int(delete_old)}\n".encode()]
-            parts += [] if superior is None else [_raw("newsuperior", superior)]
-    return b"".join([*parts, b"\n"])
-
-
-def rejected(record: Record, reason: str, replica: str = "") -> Record:
-    """The record as it stands in a reject file: one replica, a count within the second, one line of reason."""
-    when = record.when if record.when.seq is not None else When(record.when.seconds, 0)
-    chosen = tuple(held for held in record.replicas if not replica or replica_key(held) == replica)
-    return replace(record, error=" ".join(reason.split()), when=when, replicas=chosen)
-
-
-def _raw(name: str, text: str) -> bytes:
-    """Never folded, never base64, but where the line would be torn."""
-    octets = text.encode("utf-8", "surrogateescape")
-    if b"\n" in octets or octets.endswith(b"\r") or octets.startswith((b" ", b":", b"<")):
-        return f"{name}:: {base64.b64encode(octets).decode()}\n".encode()
-    return f"{name}: ".encode() + octets + b"\n"
-
-
-def _line(name: str, value: bytes) -> bytes:
-    """One value as slapd's ldif_put writes it; userPassword always in base64."""
-    _checked(name)
-    if name.lower() == "userpassword" or not _is_safe(value):
-        text = f"{name}:: ".encode() + base64.b64encode(value)
-    else:
-        text = f"{name}: ".encode() + value
-    rest = range(WIDTH, len(text), WIDTH - 1)
-    return b"\n ".join([text[:WIDTH], *(text[at : at + WIDTH - 1] for at in rest)]) + b"\n"
-
-
-def _is_safe(value: bytes) -> bool:
-    text = value.decode("ascii", "replace")
-    return value.isascii() and (not value or (text.isprintable() and text[0] not in " :<" and text[-1] != " "))
-
-
-def _checked(name: str) -> str:
-    if not _NAME.fullmatch(name):
-        raise ValueError(f"{name!r} is not an attribute description")
-    return name
 
 
 # -- replicas and slurpd's status ------------------------------------------------------------------------------------

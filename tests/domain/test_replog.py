@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ldaprepl.domain import replog
+from ldaprepl.domain import replog, replogwrite
 from ldaprepl.domain.replog import Add, Delete, Item, Mod, Modify, Reader, Record, Rename, When
 
 SAMPLES = Path(__file__).parent / "replogs"  # captured from 2.0.27, 2.1.30 and 2.2.30
@@ -44,7 +44,7 @@ def test_samples_are_read_whole_and_written_back_byte_for_byte(name: str) -> Non
     assert len(items) == COUNTS[name]
     for item in items:
         assert item.record is not None, item.problem
-        assert replog.write(item.record) == item.raw + b"\n"
+        assert replogwrite.write(item.record) == item.raw + b"\n"
     assert items[-1].end == len(data)
 
 
@@ -172,7 +172,7 @@ def test_noise_never_crashes_the_reader(noise: bytes) -> None:
     last = reader.finish()
     assert reader.end <= len(noise)
     for item in [*items, last] if last else items:
-        assert item.record is None or replog.parse(replog.write(item.record).rstrip(b"\n") + b"\n") == item.record
+        assert item.record is None or replog.parse(replogwrite.write(item.record).rstrip(b"\n") + b"\n") == item.record
 
 
 def test_an_unfinished_record_waits_and_counts_only_when_the_file_is_said_to_be_whole() -> None:
@@ -259,21 +259,21 @@ _RECORDS = st.builds(
 @settings(max_examples=300, deadline=None)
 @given(st.lists(_RECORDS, max_size=4))
 def test_what_is_written_is_read_again(records: list[Record]) -> None:
-    items = read(b"".join(map(replog.write, records)))
+    items = read(b"".join(map(replogwrite.write, records)))
     assert [item.record or item.problem for item in items] == records
 
 
 def test_a_reject_of_ours_has_slurpds_form() -> None:
     record = one("replica: a:389\nreplica: b\ntime: 7\ndn: cn=a\nchangetype: delete")
-    rejected = replog.rejected(record, "Already exists:\n twice", "b:389")
-    assert replog.write(rejected) == (
+    rejected = replogwrite.rejected(record, "Already exists:\n twice", "b:389")
+    assert replogwrite.write(rejected) == (
         b"ERROR: Already exists: twice\nreplica: b\ntime: 7.0\ndn: cn=a\nchangetype: delete\n\n"
     )
 
 
 def test_a_name_that_would_smuggle_lines_in_is_not_written() -> None:
     with pytest.raises(ValueError, match="attribute description"):
-        replog.write(Record("cn=a", Add((("cn: x\ndn", b"y"),)), When(1)))
+        replogwrite.write(Record("cn=a", Add((("cn: x\ndn", b"y"),)), When(1)))
 
 
 # -- replicas and status ----------------------------------------
