@@ -226,7 +226,9 @@ def _endpoint_of(given: options.Given, spot: Spot) -> Endpoint:
         bind = External(spot.text("authzid"))
     elif method in ("", "simple") and spot.text("binddn") and secret:
         bind = Simple(spot.text("binddn"), secret)
-    starttls = True if spot.text("starttls").lower() in ("yes", "critical") else given["starttls"]
+    starttls = given["starttls"]
+    if starttls is None and spot.text("starttls").lower() in ("yes", "critical"):
+        starttls = True
     tls = Tls(
         starttls=starttls,
         cacert=given["cacert"] or _path(spot, "tls_cacert"),
@@ -239,7 +241,9 @@ def _endpoint_of(given: options.Given, spot: Spot) -> Endpoint:
 
 
 def _path(spot: Spot, name: str) -> Path | None:
-    return Path(spot.text(name)) if spot.text(name) else None
+    """A TLS file of the stanza, where it is on this machine too; without the CA file the system's CAs count."""
+    path = Path(spot.text(name))
+    return path if spot.text(name) and path.is_file() else None
 
 
 __all__ = ["command"]
