@@ -19,6 +19,7 @@ from ldaprepl.domain.matching import Schema
 from ldaprepl.domain.scope import MATCH_ALL, ReplicationScope, Scope
 from ldaprepl.domain.syncrun import Listed, Mode
 from ldaprepl.errors import GuardRefused, IncompleteRead
+from ldaprepl.protocol.results import NO_SUCH_OBJECT
 from ldaprepl.wire.provider import fetch, listing, read_schema, suffix_of
 from ldaprepl.wire.session import MANAGE_DSA_IT, Result, Session, control
 
@@ -107,12 +108,11 @@ class Consumer:
 
     def listing(self) -> Iterator[Listed]:
         """Identity and age of all entries of the scope, the filter left out: what is there is there."""
-        everything = ReplicationScope(self.scope.consumer_base, self.scope.scope)
-        try:
-            yield from listing(self.session, everything, self.scope.consumer_base)
-        except IncompleteRead as error:
-            if "32 " not in error.message:
-                raise
+        base = self.scope.consumer_base
+        asked = self.session.search(base, attributes=("1.1",), controls=[control(MANAGE_DSA_IT, critical=False)])
+        if self.session.entries(asked)[1].code == NO_SUCH_OBJECT:
+            return  # empty, or hidden: then the first add is refused as "already there", and the run ends loudly
+        yield from listing(self.session, ReplicationScope(base, self.scope.scope), base)
 
     def fetch(self, dns: Sequence[str]) -> Iterator[Entry | None]:
         """Whole entries in the order of `dns`."""

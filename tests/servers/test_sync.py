@@ -246,3 +246,19 @@ def test_a_dry_run_shows_everything_and_changes_nothing(lab: LabFactory) -> None
     assert made.dump(made.consumer) == before
     assert made.sync().tally.added == 1
     made.assert_equal()
+
+
+def test_a_consumer_that_shows_only_a_part_of_itself_is_not_taken_for_whole(slapd, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """A size limit of the writing identity: what is not shown must not be taken for missing."""
+    writer = f"cn=writer,{BASE}"
+    lines = (f'updatedn "{writer}"', f'limits dn.exact="{writer}" size=32', "access to * by * write")
+    made = Lab(slapd(provider_conf()).start(), slapd(consumer_conf(lines)), tmp_path)
+    master = made.admin()
+    seed(master, people=130)
+    master.add_s(writer, [("objectClass", [b"person"]), ("sn", [b"r"]), ("userPassword", [b"secret"])])
+    made.consumer.load([made.provider.dump()])
+    made.consumer.start()
+    object.__setattr__(made.consumer.conf.database, "rootdn", writer)
+    object.__setattr__(made.consumer.conf.database, "rootpw", type(made.consumer.conf.database.rootpw)("secret"))
+    with pytest.raises(IncompleteRead, match="cut the listing"):
+        made.sync()

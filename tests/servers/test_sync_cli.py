@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import ldap
@@ -166,3 +170,35 @@ def test_python_for_months_then_native_syncrepl_takes_over(slapd, lab: Lab, tmp_
     lab.consumer.start()
     assert run(["verify", *common, "--settle", "30"]) == 0
     lab.assert_equal()
+
+
+def test_it_stays_up_repeats_and_ends_when_told(lab: Lab, tmp_path: Path) -> None:
+    """As a container or a systemd unit runs it; a master that is away for a while does not end it."""
+    common = options(lab, tmp_path)
+    command = [sys.executable, "-m", "ldaprepl", "sync", *common, *state(tmp_path), "--every", "100ms", "-q"]
+    log = tmp_path / "log"
+    with log.open("w") as output, subprocess.Popen(command, stdout=output, stderr=output) as process:
+        try:
+            _until(lambda: lab.contextcsn(lab.consumer) == lab.contextcsn(lab.provider) != [], process)
+            lab.provider.stop()
+            _until(lambda: "cannot be reached" in log.read_text(), process)
+            lab.provider.start()
+            add_person(lab.admin(), f"uid=later,ou=people,{BASE}")
+            _until(lambda: lab.dump(lab.consumer) == lab.dump(lab.provider), process)
+        finally:
+            process.terminate()
+        assert process.wait(20) == 143
+    assert run(["verify", *common]) == 0
+
+
+def _until(condition: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        assert process.poll() is None
+        try:
+            if condition():
+                return
+        except ldap.LDAPError:
+            pass
+        time.sleep(0.05)
+    raise AssertionError("it did not happen in time")

@@ -39,6 +39,7 @@ def test_it_is_read_whole_and_kept_equal(lab: Lab) -> None:
     again = lab.sync()
     tally = again.tally
     assert (tally.added, tally.modified, tally.renamed, tally.deleted) == (0, 0, 0, 0)
+    assert not again.notes
     master = lab.admin()
     master.rename_s(PEOPLE, "ou=folk")
     master.modify_s(f"uid=p0,ou=folk,{BASE}", [(ldap.MOD_REPLACE, "sn", [b"new"])])
