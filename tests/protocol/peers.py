@@ -5,9 +5,12 @@ Each gives an entry as `(DN, {attribute: values})`, or None where it wants none 
 
 from __future__ import annotations
 
+import contextlib
 import socket
+from collections.abc import Callable
 
 import ldap
+from ldap.ldapobject import SimpleLDAPObject
 from ldap3.operation.search import search_result_entry_response_to_dict_fast
 from ldap3.protocol import rfc4511
 from ldap3.utils.asn1 import decode_message_fast
@@ -30,33 +33,31 @@ class Libldap:
 
     def __exit__(self, *_: object) -> None:
         self._server.close()
-        try:
+        with contextlib.suppress(ldap.LDAPError, AttributeError):  # AttributeError: it was unbound before
             self._client.unbind_ext()
-        except ldap.LDAPError:
-            pass
 
-    def _ask(self, text: str) -> tuple[int, bytes]:
-        number = self._client.search_ext("", ldap.SCOPE_BASE, text, ["1.1"])
-        return number, self._server.recv(1 << 20)
+    def sent(self, call: Callable[[SimpleLDAPObject], object]) -> bytes:
+        """What libldap sends for one call; nothing is answered."""
+        call(self._client)
+        return self._server.recv(1 << 20)
 
     def request(self, text: str) -> bytes | None:
         """The search request with a filter; None when libldap refuses the filter."""
+        numbers = []
         try:
-            number, request = self._ask(text)
+            request = self.sent(lambda client: numbers.append(client.search_ext("", ldap.SCOPE_BASE, text, ["1.1"])))
         except ldap.FILTER_ERROR:
             return None
-        self._client.abandon(number)
-        self._server.recv(1 << 20)
+        self.sent(lambda client: client.abandon(numbers[0]))
         return request
 
     def entry(self, data: bytes) -> Decoded | None:
         """The first entry in the answer `data` to message 1, after which the server hangs up."""
-        number, _ = self._ask("(a=*)")
-        assert number == 1
+        self.sent(lambda client: client.search_ext("", ldap.SCOPE_BASE))
         self._server.sendall(data)
         self._server.shutdown(socket.SHUT_WR)  # or libldap would wait for the rest of a message
         try:
-            _, found = self._client.result(number, all=0, timeout=5)
+            _, found = self._client.result(1, all=0, timeout=5)
         except (ldap.LDAPError, UnicodeDecodeError):
             return None
         if not found:
