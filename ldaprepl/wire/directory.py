@@ -54,7 +54,9 @@ class LdapDirectory:
         try:
             return CsnSet.parse(value for entry in answer.entries for value in entry.values("contextCSN"))
         except ValueError as error:
-            raise ProtocolViolation(f"{self.uri} has a contextCSN that is none: {error}") from None
+            raise ProtocolViolation(
+                f"{self.uri} has a contextCSN that is none: {error}", "Mend it there, or reload that server."
+            ) from None
 
     def schema(self) -> Schema:
         """The subschema that governs the server's entries (RFC 4512, section 4.4)."""
@@ -126,7 +128,8 @@ class LdapDirectory:
         if code == results.REFERRAL:
             where = ", ".join(result.referrals) or "another server"
             return Problem(f"{self.uri} does not hold {self._base!r} and refers to {where}", "Ask that server.")
-        return Problem(f"{self.uri} ended the read after {entries} entries ({results.name_of(code)}{text})")
+        cure = "Check --base." if code == results.INVALID_DN else "Its log may say more; run again if it was only busy."
+        return Problem(f"{self.uri} ended the read after {entries} entries ({results.name_of(code)}{text})", cure)
 
     def _limits_line(self) -> str:
         who = self.stream.endpoint.bind

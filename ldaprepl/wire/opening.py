@@ -72,7 +72,10 @@ def open_socket(endpoint: Endpoint) -> socket.socket:
     except LdapreplError:
         raise
     except Exception as error:  # ldap3 trusts what it decodes: rubbish ends in a KeyError, a TypeError, anything
-        raise ProtocolViolation(f"{uri} answered StartTLS or bind with something that ldap3 cannot read") from error
+        raise ProtocolViolation(
+            f"{uri} answered StartTLS or bind with something that ldap3 cannot read",
+            "Check that the port speaks LDAP, and whether it wants ldaps://.",
+        ) from error
     finally:
         if connection is not None and connection.socket is not None:
             connection.socket.close()

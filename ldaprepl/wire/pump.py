@@ -21,7 +21,6 @@ from ldaprepl.wire.directory import LdapDirectory
 
 LEAD = 4 * 1024 * 1024  # bytes that one server may be ahead of the slowest
 PATIENCE = 2.0  # seconds after which a server that is ahead is read all the same
-_LOOK_THERE = "Run again; if it ends like this again, look into that server's log."
 
 
 def pump(directories: Sequence[Directory]) -> Iterator[tuple[int, RawEntries | Ending]]:
@@ -40,8 +39,7 @@ def pump(directories: Sequence[Directory]) -> Iterator[tuple[int, RawEntries | E
                         raise reading.stream.silence()
                     entries, ending = reading.step()
                 except LdapreplError as error:
-                    problem = Problem(error.message, error.cure or _LOOK_THERE)
-                    entries, ending = [], Ending(problem, reading.references)
+                    entries, ending = [], Ending(Problem(error.message, error.cure), reading.references)
                 if entries:
                     yield index, entries
                 if ending is not None:

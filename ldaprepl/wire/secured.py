@@ -42,8 +42,11 @@ def tls_context(endpoint: Endpoint) -> ssl.SSLContext:
 
 
 def unreachable(uri: str, error: BaseException) -> LdapreplError:
-    """No connection."""
-    return ServerUnavailable(f"{uri} cannot be reached ({text_of(error)})")
+    """No connection, or nobody at the other end who answers as an LDAP server does."""
+    return ServerUnavailable(
+        f"{uri} cannot be reached ({text_of(error)})",
+        "Check host and port, that the server runs, and that nothing between here and there blocks the way.",
+    )
 
 
 def starttls_refused(uri: str, reason: str) -> LdapreplError:

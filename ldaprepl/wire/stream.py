@@ -43,6 +43,7 @@ _SEARCH_ANSWERS = frozenset((Op.SEARCH_ENTRY, Op.SEARCH_DONE, Op.SEARCH_REFERENC
 _MODIFY_ANSWERS = frozenset((Op.MODIFY_RESPONSE,))
 _WINDOW = 100  # requests outstanding in `fetch`; slapd closes the connection past 1,000 (conn_max_pending_auth)
 _WINDOW_BYTES = 64 * 1024  # more might not fit on the way while the server wants its answers read first
+_SEE_LOG = "Run again; if it ends like this again, look into that server's log."
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +213,9 @@ class Stream:
         try:
             self._socket.sendall(data)
         except OSError as error:
-            raise ServerUnavailable(f"{self.uri}: the connection was lost while asking ({_reason(error)})") from error
+            raise ServerUnavailable(
+                f"{self.uri}: the connection was lost while asking ({_reason(error)})", _SEE_LOG
+            ) from error
 
     @contextmanager
     def _named(self) -> Iterator[None]:
@@ -220,7 +223,10 @@ class Stream:
         try:
             yield
         except ProtocolViolation as error:
-            raise ProtocolViolation(f"{self.uri} does not speak LDAP as it should: {error.message}") from error
+            raise ProtocolViolation(
+                f"{self.uri} does not speak LDAP as it should: {error.message}",
+                "Check that the port speaks LDAP, and whether it wants ldaps://.",
+            ) from error
 
     def _feed(self, answers: frozenset[Op] = _SEARCH_ANSWERS) -> Batch:
         """Wait for bytes and cut them; only operations in `answers` may come."""
@@ -232,9 +238,9 @@ class Stream:
         except TimeoutError as error:
             raise self.silence() from error
         except OSError as error:
-            raise IncompleteRead(f"{self.uri}: the connection was lost ({_reason(error)})") from error
+            raise IncompleteRead(f"{self.uri}: the connection was lost ({_reason(error)})", _SEE_LOG) from error
         if not data:
-            raise IncompleteRead(f"{self.uri} closed the connection before the answer was complete")
+            raise IncompleteRead(f"{self.uri} closed the connection before the answer was complete", _SEE_LOG)
         self.received += len(data)
         batch = self._reader.feed(data)
         if batch.entries and Op.SEARCH_ENTRY not in answers:
@@ -256,7 +262,7 @@ class Stream:
         result = decode_result(message)
         what = "a notice of disconnection" if result.name == NOTICE_OF_DISCONNECTION else "an unsolicited notification"
         text = f": {result.text}" if result.text else ""
-        return IncompleteRead(f"{self.uri} ended the connection with {what} ({name_of(result.code)}{text})")
+        return IncompleteRead(f"{self.uri} ended the connection with {what} ({name_of(result.code)}{text})", _SEE_LOG)
 
     def close(self) -> None:
         """Unbind and close; never raises."""
