@@ -85,8 +85,8 @@ class _Run:
         started = self.world.clock.monotonic()
         method, why = self._choose()
         live = self.master.context_csn() if method is Method.REFRESH else CsnSet()
-        trusted = self._trusted()
         self.audit_due = self._audit_is_due()
+        trusted = not self.audit_due and self._trusted()  # an audit looks at both sides
         carry = CarryOut(self.parties, self.translation, self.naming, self.settings, self.world.progress)
         if trusted and self._unchanged(live):
             return self._report(method, why, carry, started, up_to_date=True)

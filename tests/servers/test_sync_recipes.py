@@ -254,3 +254,17 @@ def test_referrals_and_aliases_are_entries_like_others(start) -> None:  # type: 
     master.delete_ext_s(f"ou=away,{BASE}", serverctrls=[ldap.controls.RequestControl("2.16.840.1.113730.3.4.2", True)])
     lab.sync()
     lab.assert_equal()
+
+
+def test_what_somebody_did_to_the_consumer_is_found_by_the_audit(start) -> None:  # type: ignore[no-untyped-def]
+    """Nothing on the provider tells, and contextCSN is as we left it."""
+    lab = start()
+    lab.sync()
+    intruder = lab.admin(lab.consumer)
+    intruder.delete_s(f"uid=p1,{PEOPLE}")
+    intruder.modify_s(f"uid=p2,{PEOPLE}", [(ldap.MOD_REPLACE, "sn", [b"wrong"])])
+    intruder.rename_s(f"uid=p3,{PEOPLE}", "uid=wrong")
+    assert lab.sync().up_to_date
+    report = lab.sync(AUDIT)
+    assert (report.tally.added, report.tally.renamed) == (1, 1)
+    lab.assert_equal()
