@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -16,7 +17,7 @@ from ldaprepl.errors import LdapreplError, UsageError
 from ldaprepl.ports import Directory
 from ldaprepl.protocol.filters import encode_filter
 from ldaprepl.protocol.messages import decode_entry, decode_values
-from ldaprepl.report import json, text
+from ldaprepl.report import html, json, text
 from ldaprepl.verify import Options, Tools, undecided, verify
 from ldaprepl.wire.directory import LdapDirectory, Unopened
 from ldaprepl.wire.endpoint import Endpoint
@@ -36,7 +37,7 @@ from ldaprepl.wire.stream import open_stream
 @click.option("--settle", metavar="SECONDS", type=click.FloatRange(min=0), default=10.0, show_default=True,
               help="How long a consumer may take to pass the provider's contextCSN.")  # fmt: skip
 @click.option("--bytewise", is_flag=True, help="Compare bytes, not by the provider's schema.")
-@click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", help="How to report.")
+@click.option("--format", "format_", type=click.Choice(["text", "json", "html"]), default="text", help="How to report.")
 @click.option("--limit", type=click.IntRange(min=0), default=20, show_default=True,
               help="Findings of each kind in the text report; 0: all.")  # fmt: skip
 @options.output
@@ -57,6 +58,8 @@ def command(**given: Any) -> int:
     report = _report(given, scope)
     if given["format_"] == "json":
         emit(json.render_verify(report), given["output"])
+    elif given["format_"] == "html":
+        emit(html.render_verify(report, datetime.now(UTC)), given["output"])
     else:
         colour = options.colour_wanted() and given["output"] is None
         emit(text.render_verify(report, colour=colour, limit=given["limit"]), given["output"])
