@@ -115,8 +115,8 @@ RULES: Final = (
         "LR302",
         Severity.ERROR,
         "an attribute list with schemachecking=on",
-        "The first entry that lacks a required attribute is refused (65), and the refresh begins again at each retry: it"
-        " never gets past that entry.",
+        "The first entry that lacks a required attribute is refused (65), and the refresh begins again at each retry:"
+        " it never gets past that entry.",
         "schemachecking=off",
         per_stanza(_strict),
     ),

@@ -11,14 +11,15 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from ldaprepl.domain.config import RemarkKind
-from ldaprepl.domain.keywords import KEYWORDS
+from ldaprepl.domain.keywords import KEYWORDS, find
 from ldaprepl.domain.lint import Hit, Rule, Severity, per_source, per_stanza
 from ldaprepl.domain.lint_mend import Slip
 from ldaprepl.domain.lint_source import Source, Spot
 from ldaprepl.domain.words import Form, Place
 
 _SCHEMA: Final = re.compile(r"/schema/|\.schema\b")
-_ONE_BLANK: Final = re.compile(r" [A-Za-z_-]+=")
+_ONE_BLANK: Final = re.compile(r" ([A-Za-z_-]+)=")
+_TAIL: Final = re.compile(r"[A-Za-z_-]*$")
 _BACKSLASH: Final = re.compile(r'"[^"]*\\[\\"]')
 
 
@@ -55,7 +56,7 @@ def fold(source: Source) -> Iterator[Hit]:
         for number, line in enumerate(text.split("\n"), 1):
             if not line.startswith(" "):
                 inside = line.lower().startswith("olcsyncrepl:")
-            elif inside and _ONE_BLANK.match(line) and not before.endswith((" ", "\t")):
+            elif inside and _glues(before, line):
                 keyword = line[1:].partition("=")[0]
                 yield Hit(
                     source.at(Place(name, number)),
@@ -63,6 +64,15 @@ def fold(source: Source) -> Iterator[Hit]:
                     f"begin the line with two blanks:   {keyword}=...",
                 )
             before = line.rstrip("\r\n")
+
+
+def _glues(before: str, line: str) -> bool:
+    """Whether unfolding joins a keyword to the word before it. slapd itself folds anywhere, inside a keyword too."""
+    found = _ONE_BLANK.match(line)
+    if found is None or before.endswith((" ", "\t")) or find(found[1]) is None:
+        return False
+    head = _TAIL.search(before)
+    return not head or not head[0] or find(head[0] + found[1]) is None
 
 
 def _directive(spot: Spot) -> Iterator[Hit]:

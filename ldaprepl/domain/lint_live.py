@@ -90,7 +90,7 @@ def judge_provider(view: ProviderView) -> Iterator[Judged]:
         return
     if profile.sync in (Sync.NO_OVERLAY, Sync.NO_MODULE):
         if view.server.context_csn:
-            yield "LR418", Hit(place, f"{base!r} has a contextCSN, but no Sync Done came back: a consumer, no provider")
+            yield "LR418", Hit(place, f"{base!r} has a contextCSN, as a consumer has, but no Sync Done came back")
         else:
             yield "LR601", Hit(place, f"no Sync Done came back for {base!r}: {profile.sync}")
     limits = f"limits {_who(view.identity)} size=unlimited time=unlimited"

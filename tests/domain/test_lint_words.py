@@ -78,6 +78,7 @@ CASES: list[tuple[str, Source, Source]] = [
     ("LR117", spoiled("not to", r"not \"to"), value(LDIF)),
     ("LR118", value(LDIF.replace("\n  ", "\n ")), value(LDIF)),
     ("LR118", value(LDIF.replace("\n  retry", "\n retry")), value(LDIF.replace("\n  retry", " \n retry"))),
+    ("LR118", value(LDIF.replace("\n  retry", "\n retry")), value(LDIF.replace("bindmethod", "bind\n method"))),
     ("LR119", value(LDIF.replace("{0}", "{0}syncrepl ")), value(LDIF)),
     ("LR120", consumer({"provider": None}), GOOD),
     ("LR120", consumer({"searchbase": None}), consumer({"searchbase": None}, openldap="2.2")),
