@@ -1,7 +1,8 @@
 # make demo      the whole story on two private servers, in a minute
 # make test      everything that can be checked on this machine
+# make samples   the configurations in slapd-conf/, anew
 # make bench     the speed and memory budgets, side by side with their peers
-.PHONY: setup demo test lint bench clean
+.PHONY: setup demo test lint samples bench clean
 
 setup:
 	@.ci/setup
@@ -16,6 +17,9 @@ lint: setup
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check --quiet .
 	@.venv/bin/mypy
+
+samples: setup
+	@.venv/bin/python slapd-conf/generate.py
 
 bench: setup
 	@.venv/bin/python benchmarks/verify.py

@@ -32,6 +32,9 @@ _NAMES: Final[Mapping[str, str]] = {
     "multiprovider": "olcMultiProvider",
     "mirrormode": "olcMirrorMode",
     "serverID": "olcServerID",
+    "TLSCACertificateFile": "olcTLSCACertificateFile",
+    "TLSCertificateFile": "olcTLSCertificateFile",
+    "TLSCertificateKeyFile": "olcTLSCertificateKeyFile",
     "syncprov-checkpoint": "olcSpCheckpoint",
     "syncprov-sessionlog": "olcSpSessionlog",
     "syncprov-nopresent": "olcSpNoPresent",
@@ -41,7 +44,9 @@ _NAMES: Final[Mapping[str, str]] = {
     "logsuccess": "olcAccessLogSuccess",
     "logpurge": "olcAccessLogPurge",
 }
-_RAW: Final = frozenset({"suffix", "rootdn", "directory", "updateref", "updatedn", "logdb"})
+_RAW: Final = frozenset(
+    {"suffix", "rootdn", "directory", "updateref", "updatedn", "logdb"} | {name for name in _NAMES if name[:3] == "TLS"}
+)
 """One value each, which cn=config takes as it stands."""
 _OVERLAY_CLASSES: Final = {"syncprov": "olcSyncProvConfig", "accesslog": "olcAccessLogConfig"}
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_.:/@%+*=,-]+")  # reads the same without quotes in both forms

@@ -186,7 +186,8 @@ class Slapd:
         Raises ServerUnavailable with the log's last lines when it ends or stays silent, UsageError when it runs.
         """
         self._must_be_stopped("start")
-        listeners = " ".join(f"{uri}/" for uri in (self.ldap_uri, self.ldaps_uri, self.ldapi_uri) if uri)
+        # without a slash at the end: slapd compares them as text with the URLs of serverID and syncrepl
+        listeners = " ".join(uri for uri in (self.ldap_uri, self.ldaps_uri, self.ldapi_uri) if uri)
         log = self.folder / "slapd.log"
         begin = log.stat().st_size if log.exists() else 0
         self._held.spawn([str(self._program), *self._config, "-h", listeners, "-d", self.debug, "-s", "0"], log)
