@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from ldaprepl.check import Options, Outcome, check
+from ldaprepl.check import Member, Options, Outcome, check
 from ldaprepl.cli import options
 from ldaprepl.cli.members import members_of, server_options, tools
 from ldaprepl.cli.output import emit
 from ldaprepl.domain import alarm
-from ldaprepl.domain.health import Criterion, Health, Policy, Status
+from ldaprepl.domain.health import Criterion, Finding, Health, Policy, Status
 from ldaprepl.domain.judgement import Debt, Key
+from ldaprepl.domain.scope import ReplicationScope
 from ldaprepl.errors import UsageError
+
+if TYPE_CHECKING:
+    from ldaprepl.canary import Flight
 
 _DURATION = options.Duration()
 
@@ -45,6 +50,9 @@ _DURATION = options.Duration()
     help="Remember what is lacking: bounds deletes, and entries that always change.",
 )
 @click.option("--cron", is_flag=True, help="Silent but for changes of state; needs --state.")
+@click.option("--sample", metavar="N", type=click.IntRange(min=1), help="Also compare N random entries of each side.")
+@click.option("--canary", metavar="DN", help="Also change this entry (its description) and time the arrival.")
+@click.option("--canary-wait", type=_DURATION, default="30", show_default=True, help="How long the canary may take.")
 @click.option(
     "--format",
     "format_",
@@ -79,7 +87,32 @@ def command(**given: Any) -> int:
 
 def _checked(policy: Policy, given: options.Given, debts: Mapping[Key, Debt]) -> Outcome:
     with members_of(given) as (members, scope):
-        return check(members, Options(scope, policy, given["recheck"]), debts, tools())
+        flights = _flights(members, scope, policy, given) if given["canary"] else {}
+        outcome = check(members, Options(scope, policy, given["recheck"]), debts, tools())
+        samples = _samples(members, scope, policy, given) if given["sample"] else {}
+    servers = []
+    for server in outcome.health.servers:
+        flight = flights.get(server.uri)
+        extra = [finding for finding in (flight and flight.finding, samples.get(server.uri)) if finding]
+        seconds = flight.seconds if flight else None
+        servers.append(replace(server, findings=(*server.findings, *extra), canary=seconds))
+    return replace(outcome, health=replace(outcome.health, servers=tuple(servers)))
+
+
+def _flights(
+    members: Sequence[Member], scope: ReplicationScope, policy: Policy, given: options.Given
+) -> Mapping[str, Flight]:
+    from ldaprepl.canary import Canary, fly
+
+    return fly(members, Canary(given["canary"], patience=given["canary_wait"]), scope, policy, tools())
+
+
+def _samples(
+    members: Sequence[Member], scope: ReplicationScope, policy: Policy, given: options.Given
+) -> Mapping[str, Finding]:
+    from ldaprepl.cli.sampling import sample  # brings everything that verify needs
+
+    return sample(members, scope, policy, given["sample"])
 
 
 def _remembering(state: Path, policy: Policy, given: options.Given) -> int:

@@ -450,6 +450,89 @@ def test_a_clock_from_the_future(pair, check) -> None:
     assert (found.code, "its clock is 9 min ahead of ours" in found.line) == (WARNING, True)
 
 
+# -- the sample and the canary ---------------------------------------------------------------------------------------
+
+
+def test_a_sample_of_equal_entries(live, check) -> None:
+    provider, consumer = live
+    for number in range(20):
+        add(provider, f"n{number}")
+    until(lambda: context(consumer) == context(provider))
+    assert check([provider], [consumer], "--sample", "5").code == OK
+
+
+def test_a_sample_finds_what_equal_stamps_hide(pair, check) -> None:
+    """Same contextCSN, and on the consumer one entry too few and one too many."""
+    first = stamp(HOUR)
+    provider, consumer = pair(tree({"": first, "lost": first}, [first]), tree({"": first, "left": first}, [first]))
+    assert check([provider], [consumer]).code == OK
+    found = check([provider], [consumer], "--sample", "50")
+    assert found.code == CRITICAL
+    assert f"2 of 4 sampled entries are not the same: ou=left,{SUFFIX}, ou=lost,{SUFFIX}" in found.line
+
+
+def test_a_sample_that_is_cut_is_no_verdict(slapd: SlapdFactory, check) -> None:
+    first = stamp(HOUR)
+    entries = {f"n{number}": first for number in range(9)}
+    provider = loaded(slapd(provider_conf()), tree(entries, [first]))
+    consumer = loaded(slapd(SlapdConf(Database(sizelimit="3"))), tree(entries, [first]))
+    found = check([provider], [consumer], "--sample", "5")
+    assert (found.code, "no sample: " in found.line, "size limit" in found.line) == (UNKNOWN, True, True)
+
+
+@pytest.fixture
+def as_admin(live, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
+    """Options to write on the provider; the consumer is read by the same DN with its own password."""
+    provider, consumer = live
+    monkeypatch.setenv("LDAPREPL_PASSWORD", provider.rootpw.reveal())
+    monkeypatch.setenv("LDAPREPL_CONSUMER_PASSWORD", consumer.rootpw.reveal())
+    return ("-D", provider.rootdn)
+
+
+def test_a_canary_arrives(live, check, as_admin) -> None:
+    provider, consumer = live
+    add(provider, "canary")
+    until(lambda: context(consumer) == context(provider))
+    until(lambda: bool(ou(consumer, "canary")))
+    for _ in range(2):  # an earlier canary in the entry is no obstacle
+        found = check([provider], [consumer], "--canary", f"ou=canary,{SUFFIX}", *as_admin)
+        assert found.code == OK
+        assert re.search(r"in sync, 1 server ID, canary after \d+\.\d s$", found.line)
+        assert re.search(r" canary=\d+\.\d{3}s;60;300;0 ", found.out)
+    assert ou(consumer, "canary")["description"][0].startswith(b"ldaprepl canary 2")
+
+
+def test_a_canary_that_does_not_arrive(pair, check, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = stamp(HOUR)
+    provider, consumer = pair(tree({"canary": first}, [first]), tree({"canary": first}, [first]))
+    monkeypatch.setenv("LDAPREPL_PASSWORD", provider.rootpw.reveal())
+    monkeypatch.setenv("LDAPREPL_CONSUMER_PASSWORD", consumer.rootpw.reveal())
+    options = ("--canary", f"ou=canary,{SUFFIX}", "--canary-wait", "0.1", "-D", provider.rootdn)
+    found = check([provider], [consumer], *options)
+    assert (found.code, "the canary has not arrived within 0.1 s" in found.line) == (CRITICAL, True)
+
+
+def test_a_canary_never_touches_live_values(live, check, as_admin, monkeypatch: pytest.MonkeyPatch) -> None:
+    provider, consumer = live
+    add(provider, "people")
+    with_admin(provider).modify_s(f"ou=people,{SUFFIX}", [(2, "description", [b"our people"])])
+    until(lambda: context(consumer) == context(provider))
+    found = check([provider], [consumer], "--canary", f"ou=people,{SUFFIX}", *as_admin)
+    assert (found.code, "holds something else, which is left alone" in found.line) == (UNKNOWN, True)
+    assert ou(provider, "people")["description"] == [b"our people"]
+    found = check([provider], [consumer], "--canary", f"ou=nobody,{SUFFIX}", *as_admin)
+    assert (found.code, "no canary: there is no entry" in found.line) == (UNKNOWN, True)
+    monkeypatch.delenv("LDAPREPL_CONSUMER_PASSWORD")
+    found = check([provider], [consumer], "--canary", SUFFIX)
+    assert (found.code, "would not let anonymous change description" in found.line) == (UNKNOWN, True)
+
+
+def ou(server: Slapd, name: str) -> dict[str, list[bytes]]:
+    """The attributes of one entry."""
+    found = with_admin(server).search_s(SUFFIX, 2, f"(ou={name})")
+    return found[0][1] if found else {}
+
+
 # -- forms of output -------------------------------------------------------------------------------------------------
 
 
