@@ -14,6 +14,7 @@ from typing import Final
 from ldaprepl.domain import ldif
 from ldaprepl.domain.config import Configuration, Section, SectionKind, Setting
 from ldaprepl.domain.lint_mend import Note, Stray, mend, strays
+from ldaprepl.domain.lint_places import located
 from ldaprepl.domain.matching import Schema
 from ldaprepl.domain.stanza import Stanza
 from ldaprepl.domain.version import Version
@@ -143,7 +144,12 @@ class Source:
     def spots(self) -> tuple[Spot, ...]:
         """Its stanzas, mended."""
         found = []
-        for section, stanza in self.configuration.stanzas:
+        counts: dict[Place | None, int] = {}
+        for section, read in self.configuration.stanzas:
+            stanza = read
+            if self.form is Form.CN_CONFIG and read.place and read.place.name in self.texts:
+                stanza = located(read, self.texts[read.place.name], counts.get(read.place, 0))
+                counts[read.place] = counts.get(read.place, 0) + 1
             where = stanza.place or Place(self.name)
             mine = [each for each in self.strays if (each.note.place or where).name == where.name]
             mine = [each for each in mine if each.head == where.line]

@@ -68,7 +68,8 @@ def _judged(source: Source) -> str:
 def _summary(report: LintReport) -> str:
     kinds = Counter(found.severity for found in report.findings)
     words = [f"{kinds[severity]} {severity}" for severity in reversed(Severity) if kinds[severity]]
-    return f"{len(report.findings)} findings: {', '.join(words)}" if words else "nothing found"
+    count = len(report.findings)
+    return f"{count} finding{'s' * (count != 1)}: {', '.join(words)}" if words else "nothing found"
 
 
 def render_json(report: LintReport) -> str:

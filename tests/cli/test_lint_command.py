@@ -103,8 +103,8 @@ def test_a_fault_in_every_shape_has_its_place(tmp_path: Path, capsys: pytest.Cap
     places = {
         write(tmp_path / "slapd.conf", CONF.replace(STANZA, bad)): f"{tmp_path}/slapd.conf:15",
         write(tmp_path / "with-include.conf", CONF.replace(STANZA, f"include {included}\n")): f"{included}:9",
-        write(tmp_path / "config.ldif", TREE.replace("critical", "yes")): f"{tmp_path}/config.ldif:5",
-        str(folder): f"{inside}:1",
+        write(tmp_path / "config.ldif", TREE.replace("critical", "yes")): f"{tmp_path}/config.ldif:20",
+        str(folder): f"{inside}:16",
     }
     for source, place in places.items():
         code, out = lint(capsys, source)

@@ -68,6 +68,16 @@ def test_findings_come_in_the_order_of_the_files() -> None:
     assert lines == sorted(lines)
 
 
+def test_places_in_ldif_are_those_of_the_words() -> None:
+    """Two values in one entry, one with a word a line, one folded anywhere."""
+    first = stanza({"starttls": "yes"}).removeprefix("syncrepl ")
+    second = " ".join(stanza({"rid": "002", "tls_reqcert": "never"}).removeprefix("syncrepl ").split())
+    head = "dn: cn=config\n\ndn: olcDatabase={1}mdb,cn=config\nolcSuffix: dc=example,dc=com\nolcRootDN: cn=a\n"
+    text = f"{head}olcSyncrepl: {{0}}{first}olcSyncrepl: {{1}}{second[:60]}\n {second[60:]}\nolcDbMaxSize: 1\n"
+    lines = {found.code: text.split("\n")[found.place.line - 1] for found in findings(ldif(text))}
+    assert lines["LR502"] == "  starttls=yes" and "tls_reqcert=never" in lines["LR503"]
+
+
 # --- secrets
 
 PIECES = ["Zq1", "wX9", "k7Y"]
