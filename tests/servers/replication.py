@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import ldap
@@ -17,6 +17,8 @@ from ldaprepl.wire.slapdconf import Database, SlapdConf
 from ldaprepl.wire.slapdproc import Slapd
 
 SUFFIX = "dc=example,dc=com"
+OK, WARNING, CRITICAL, UNKNOWN = range(4)  # what `check` exits with
+HOUR = 3600.0
 _PEOPLE = uuid.uuid5(uuid.NAMESPACE_DNS, "people")
 
 
@@ -41,6 +43,12 @@ def tree(entries: Mapping[str, str], context: Sequence[str]) -> list[str]:
 
 def _operational(name: str, csn: str) -> str:
     return f"entryUUID: {uuid.uuid5(_PEOPLE, name)}\nentryCSN: {csn}\n"
+
+
+def loaded(server: Slapd, ldif: Iterable[str]) -> Slapd:
+    """Filled and started."""
+    server.load(ldif)
+    return server.start()
 
 
 def stanza(provider: Slapd, *words: str, rid: int = 1) -> str:
