@@ -108,8 +108,8 @@ def _credentials(endpoint: Endpoint) -> dict[str, Any]:
             # As bytes: ldap3 would change text by SASLprep, which no server does with what it holds.
             return {"user": dn, "password": password.reveal_bytes(), "authentication": ldap3.SIMPLE}
         case External(authzid):
-            credentials = (authzid,) if authzid else ()
-            return {"authentication": ldap3.SASL, "sasl_mechanism": ldap3.EXTERNAL, "sasl_credentials": credentials}
+            words = authzid.encode("utf-8", "surrogateescape")
+            return {"authentication": ldap3.SASL, "sasl_mechanism": ldap3.EXTERNAL, "sasl_credentials": words}
         case _:
             return {"authentication": ldap3.ANONYMOUS}
 
