@@ -70,6 +70,7 @@ class Book:
         try:
             self._base = sqlite3.connect(path, isolation_level=None)
             path.chmod(0o600)
+            self._base.execute("PRAGMA journal_mode = WAL")  # one flush for a record, not three
             self._base.execute("PRAGMA synchronous = FULL")
             self._base.executescript(_TABLES)
             layout = self.fact("layout")
