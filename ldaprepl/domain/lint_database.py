@@ -310,7 +310,7 @@ RULES: Final = (
         " maxsize; the provider's schema. At the provider: overlay syncprov (2.3 and later), limits without a size and"
         " read access, userPassword included, for the replica's DN. Without them at most 500 entries arrive, or none,"
         " or all but the passwords.",
-        "lint the whole configuration; ldaprepl init-consumer looks at the provider and says what it lacks",
+        "lint the whole configuration, or have both sides written: ldaprepl init-consumer --full, and --for-provider",
         per_stanza(_alone),
     ),
 )

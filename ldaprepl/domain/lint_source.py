@@ -112,12 +112,15 @@ class Source:
 
     @cached_property
     def plan(self) -> bool:
-        """LDIF of changes, not of a tree."""
-        return any(name.lower() == "changetype" for _, record in self.records for name, _ in record.pairs)
+        """LDIF of changes to a tree, not of a tree."""
+        pairs = [pair for _, record in self.records for pair in record.pairs]
+        return any(name.lower() == "changetype" and value.lower() != b"add" for name, value in pairs)
 
     @cached_property
     def fragment(self) -> bool:
         """A stanza by itself, without the database it belongs to."""
+        if self.plan:
+            return True
         sections = self.configuration.sections
         own = [setting for setting in sections[0].settings if not setting.name.partition("=")[1]]
         names = {setting.name for setting in own}
@@ -137,8 +140,8 @@ class Source:
 
     @cached_property
     def databases(self) -> tuple[Database, ...]:
-        """Its databases, special ones too."""
-        return tuple(Database(self, section) for section in self.configuration.databases)
+        """Its databases, special ones too; none in a plan, which shows a part of them only."""
+        return () if self.plan else tuple(Database(self, section) for section in self.configuration.databases)
 
     @cached_property
     def spots(self) -> tuple[Spot, ...]:

@@ -171,6 +171,15 @@ def test_an_overlay_to_paste_in_ldif_names_its_database() -> None:
     assert found.cure.startswith("dn: olcOverlay=syncprov,olcDatabase={2}mdb,cn=config\n")
 
 
+def test_a_change_is_not_taken_for_a_whole_database() -> None:
+    """What init-consumer writes for a running consumer: no index and no rootdn in it, and no need of them."""
+    value = stanza().removeprefix("syncrepl ").rstrip("\n")
+    assert codes(
+        modify("add: olcSyncrepl", f"olcSyncrepl: {value}", "-", "replace: olcUpdateRef", "olcUpdateRef: x")
+    ) == {"LR450"}
+    assert "LR420" in codes(ldif(f"dn: olcDatabase={{1}}mdb,cn=config\nchangetype: add\nolcSyncrepl: {value}\n"))
+
+
 @pytest.mark.parametrize(
     ("rules", "code"),
     [

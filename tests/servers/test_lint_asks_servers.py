@@ -9,6 +9,7 @@ import ldap
 import pytest
 from conftest import SlapdFactory
 from lintlab import DATA, REPLICA, SUFFIX, stanza, until
+from tls import Authority
 
 from ldaprepl.cli.main import run
 from ldaprepl.domain.version import Version
@@ -137,6 +138,21 @@ def test_a_consumer_beside_its_provider(
     other.start()
     code, found = asked(tmp_path, capsys, stanza(server.ldap_uri), server.ldap_uri, "--consumer", other.ldap_uri)
     assert code == 1 and found == {"LR309", "LR423", "LR424", "LR615"}
+
+
+def test_a_certificate_that_is_not_accepted(
+    slapd: SlapdFactory, authority: Authority, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The stanza's CA counts; without it the certificate of a private CA is refused, here as by slapd."""
+    conf = SlapdConf(
+        Database(SUFFIX, lines=(READ, "overlay syncprov")), modules=("syncprov",), lines=authority.slapd_lines()
+    )
+    server = slapd(conf)
+    server.load([DATA], write_csn=True)
+    server.start()
+    for ca, code in ((str(authority.certificate), set()), (None, {"LR510"})):
+        text = stanza(server.ldap_uri, {"starttls": "critical", "tls_cacert": ca})
+        assert asked(tmp_path, capsys, text, server.ldap_uri)[1] == code
 
 
 def test_a_true_copy_is_left_alone(slapd: SlapdFactory, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
