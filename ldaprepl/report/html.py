@@ -156,7 +156,8 @@ def _stamp(csn: Csn | None) -> str:
     if csn is None:
         return '<span class="none">no stamp</span>'
     date = f"{csn.time:%Y-%m-%d %H:%M:%S}.{csn.time.microsecond // 1000:03}"
-    return f'<span class="n">{date}</span><code class="raw">{safe(csn.raw)}</code>'
+    raw = safe(csn.raw).replace("#", "<wbr>#")
+    return f'<span class="n">{date}</span><code class="raw">{raw}</code>'
 
 
 def _distance(ours: Csn | None, sid: int, held: CsnSet) -> str:
@@ -165,7 +166,7 @@ def _distance(ours: Csn | None, sid: int, held: CsnSet) -> str:
     if not held:
         return '<span class="none">contextCSN not shown</span>'
     if theirs is None:
-        return f'<span class="pill diverged">nothing of this server ID</span> {_stamp(None)}'
+        return _stamp(None) if ours is None else '<span class="pill diverged">nothing of this server ID</span>'
     if ours is None:
         return f'<span class="pill diverged">not on the provider</span> {_stamp(theirs)}'
     gap = abs((ours.time - theirs.time).total_seconds())

@@ -132,7 +132,7 @@ def _walk(subtree: _Subtree, above: str, depth: int) -> Iterator[Bar]:
     while len(subtree.below) == 1 and not subtree.own:
         subtree = next(iter(subtree.below.values()))
     relative = subtree.name.removesuffix(f",{above}") if above else subtree.name
-    label = code(relative) if subtree.name else '<span class="none">above every suffix</span>'
+    label = code(relative) if subtree.name else '<span class="none">everything</span>'
     yield Bar(label, subtree.name, subtree.counts, depth)
     for child in sorted(subtree.below.values(), key=lambda child: -child.counts.total()):
         yield from _walk(child, subtree.name, depth + 1)

@@ -57,7 +57,7 @@ font-size:2rem;line-height:3.5rem;text-align:center}
 .diverged,.lasting{--tone:var(--diverged)}.undecided{--tone:var(--undecided)}
 .missing{--kind:var(--missing)}.extra{--kind:var(--extra)}.renamed{--kind:var(--renamed)}
 .differs{--kind:var(--differs)}.identity{--kind:var(--identity)}
-.facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(11rem,1fr));gap:.6rem 1.5rem;margin:0}
+.facts{display:flex;flex-wrap:wrap;gap:.6rem 2.5rem;margin:0}
 .facts div{min-width:0}
 dt{color:var(--soft);font-size:.8rem}
 dd{margin:0;overflow-wrap:anywhere}
@@ -67,20 +67,25 @@ th,td{text-align:left;vertical-align:top;padding:.5rem .6rem;border-top:1px soli
 thead th{font-size:.8rem;font-weight:600;color:var(--soft);border-top:0;white-space:nowrap}
 thead th code{white-space:normal}
 tbody th{font-weight:400}
+tr>:first-child{padding-left:0}
+tr>:last-child{padding-right:0}
 .n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 .zero{color:var(--soft)}
-.pill{display:inline-block;border:1.5px solid var(--tone);color:var(--tone);border-radius:1rem;padding:0 .6rem;
+.pill{display:inline-block;border:1.5px solid var(--tone,var(--soft));color:var(--tone,var(--soft));
+border-radius:1rem;padding:0 .6rem;
 font-size:.8rem;font-weight:600;white-space:nowrap}
-.kind{display:inline-flex;align-items:center;gap:.4rem;font-weight:600;white-space:nowrap}
+.kind{display:inline-flex;margin-right:.5rem;align-items:center;gap:.4rem;font-weight:600;white-space:nowrap}
 .sigil{flex:none;width:1.35rem;height:1.35rem;border-radius:.3rem;background:var(--kind);color:var(--card);
 font:700 .9rem/1.35rem ui-monospace,monospace;text-align:center}
 .note td{border-top:0;padding-top:0}
+.counts>tbody>tr>th{min-width:13rem}
 .say{border-left:.25rem solid var(--tone,var(--line));padding:.1rem 0 .1rem .75rem;margin:.25rem 0}
 .legend{list-style:none;margin:0 0 1rem;padding:0;display:grid;gap:.4rem 1.25rem;
 grid-template-columns:repeat(auto-fit,minmax(17rem,1fr))}
 .legend li{display:flex;gap:.5rem;align-items:baseline}
 .legend .sigil{align-self:center}
-.charts{display:grid;gap:1.5rem 2.5rem;grid-template-columns:repeat(auto-fit,minmax(min(100%,26rem),1fr))}
+.charts{display:grid;align-items:start;gap:1.5rem 2.5rem;
+grid-template-columns:repeat(auto-fit,minmax(min(100%,26rem),1fr))}
 .charts>:first-child{grid-column:1/-1}
 .chart th{width:45%;padding:.3rem .6rem .3rem 0}
 .chart td{padding:.3rem 0}
@@ -92,9 +97,9 @@ grid-template-columns:repeat(auto-fit,minmax(17rem,1fr))}
 .bar rect{fill:var(--kind)}
 .chart button,th button{font:inherit;color:inherit;background:none;border:0;padding:0;text-align:left;cursor:pointer}
 .chart button{text-decoration:underline dotted;text-underline-offset:.2em}
-th button::after{content:" \\2195";opacity:.6}
-th[aria-sort=ascending] button::after{content:" \\2191";opacity:1}
-th[aria-sort=descending] button::after{content:" \\2193";opacity:1}
+.findings button::after{content:" \\2195";opacity:.6}
+.findings [aria-sort=ascending] button::after{content:" \\2191";opacity:1}
+.findings [aria-sort=descending] button::after{content:" \\2193";opacity:1}
 .tools{display:flex;flex-wrap:wrap;gap:.6rem .9rem;align-items:end;margin:.5rem 0 1rem}
 .tools[hidden]{display:none}
 .tools label{display:grid;font-size:.8rem;color:var(--soft)}
@@ -105,11 +110,12 @@ max-width:100%;border:1px solid var(--soft);border-radius:.4rem;padding:.3rem .6
 :focus-visible{outline:3px solid var(--accent);outline-offset:2px}
 .findings{table-layout:fixed}
 .findings>thead th{position:sticky;top:0;background:var(--card);z-index:1;box-shadow:inset 0 -1px var(--line)}
-.findings>thead th:nth-child(1){width:7.5rem}.findings>thead th:nth-child(2){width:32%}
+.findings>thead th:nth-child(1){width:7.5rem}.findings>thead th:nth-child(2){width:33%}
 .findings>thead th:nth-child(3){width:9.5rem}
 .findings tbody{border-top:1px solid var(--soft)}
 .findings td,.findings th{contain:paint}
 .findings tbody tr+tr>*{border-top:1px dashed var(--line)}
+.findings tr+tr>:first-child{padding-left:.6rem}
 .findings .name{overflow-wrap:anywhere}
 .findings ul{margin:0;padding:0;list-style:none}
 .findings li+li{margin-top:.2rem}
@@ -125,14 +131,16 @@ main,header,footer{padding-left:.75rem;padding-right:.75rem}
 .verdict h1{font-size:1.3rem}
 .stack,.stack>tbody,.stack>tbody>tr,.stack>tbody>tr>*{display:block;width:auto}
 .stack>thead{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
-.stack>tbody>tr>*{border-top:0;padding:.15rem 0;text-align:left}
+.stack>tbody>tr>*,.findings tr+tr>:first-child{border-top:0;padding:.15rem 0;text-align:left}
 .stack>tbody>tr>[data-l]::before{content:attr(data-l);display:block;color:var(--soft);font-size:.78rem}
 .counts>tbody>tr>.n{display:inline-block;min-width:30%;padding-right:1rem}
-.counts>tbody>tr:not(.note){border-top:1px solid var(--line);padding-top:.5rem}
+.stack:not(.findings)>tbody>tr:not(.note){border-top:1px solid var(--line);padding-top:.5rem}
 .findings>tbody{padding:.7rem 0}
 .findings>tbody>tr+tr>:first-child{margin-top:.5rem;padding-top:.5rem}
 .findings>tbody>tr>.name{font-weight:600;margin-top:.35rem}
 .findings>tbody>tr>td.side{border-left:.2rem solid var(--line);padding-left:.6rem;margin-top:.25rem}
+.findings>tbody:is([data-kind=missing],[data-kind=extra])>tr>td.side{display:inline-block;width:48%}
+.findings br:has(+.pill){display:none}
 .chart th{width:50%}
 }
 @media print{
@@ -143,12 +151,17 @@ main,header,footer{max-width:none;padding:0}
 .verdict{border-top:0;border-left:.5rem solid var(--tone);padding-left:1rem}
 .tools input,.tools select,.tools label,.tools button{display:none}
 .scroll{overflow:visible}
+.findings td,.findings th{contain:none}
 .findings>thead th{position:static}
+.findings>thead th:nth-child(1){width:6.5rem}.findings>thead th:nth-child(2){width:27%}
+.findings>thead th:nth-child(3){width:7.5rem}
+.counts th,.counts td{padding-left:.3rem;padding-right:.3rem;font-size:.85em}
 thead{display:table-header-group}
 tr,.legend li,.chart{break-inside:avoid}
 h2,.lead,caption{break-after:avoid}
 .bar,.bar rect,.sigil,.verdict>b,mark{print-color-adjust:exact;-webkit-print-color-adjust:exact}
-th button::after{content:none}.chart button{text-decoration:none}
+.findings thead button{display:contents}.pill{white-space:normal}
+.findings button::after{content:none}.chart button{text-decoration:none}
 }
 @media (forced-colors:active){.sigil,.verdict>b{border:1px solid}.bar{border:1px solid}.bar rect{stroke:CanvasText}}
 """

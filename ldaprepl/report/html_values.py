@@ -25,8 +25,13 @@ def safe(text: str, width: int = _TEXT_WIDTH) -> str:
 
 
 def code(text: str) -> str:
-    """A name from a directory."""
-    return f'<code dir="ltr">{safe(text)}</code>'
+    """A name from a directory; lines break after its commas where they can."""
+    return _breaking(safe(text))
+
+
+def _breaking(escaped: str) -> str:
+    """Data that is HTML already; no tag and no escape of ours holds a comma."""
+    return f'<code dir="ltr">{escaped.replace(",", ",<wbr>")}</code>'
 
 
 def marked(left: str, right: str) -> tuple[str, str]:
@@ -58,7 +63,7 @@ def names(left: str, right: str) -> tuple[str, str]:
     if max(len(left), len(right)) > _TEXT_WIDTH:
         return code(left), code(right)
     one, other = marked(printable(left), printable(right))
-    return f'<code dir="ltr">{one}</code>', f'<code dir="ltr">{other}</code>'
+    return _breaking(one), _breaking(other)
 
 
 def sides(name: str, provider: Sequence[bytes], consumer: Sequence[bytes]) -> tuple[str, str]:
@@ -69,7 +74,7 @@ def sides(name: str, provider: Sequence[bytes], consumer: Sequence[bytes]) -> tu
         start = 0 if short else max(0, _common(one, other) - _BEFORE)
         (left, left_cut), (right, right_cut) = _value(name, one, start), _value(name, other, start)
         left, right = (html.escape(left), html.escape(right)) if is_secret(name) else marked(left, right)
-        return f'<code dir="ltr">{left}</code>{left_cut}', f'<code dir="ltr">{right}</code>{right_cut}'
+        return _breaking(left) + left_cut, _breaking(right) + right_cut
     return _list(name, provider), _list(name, consumer)
 
 
@@ -79,7 +84,7 @@ def _list(name: str, values: Sequence[bytes]) -> str:
     items = []
     for value in values[:_VALUES_SHOWN]:
         text, cut = _value(name, value, 0)
-        items.append(f'<li><code dir="ltr">{html.escape(text)}</code>{cut}</li>')
+        items.append(f"<li>{_breaking(html.escape(text))}{cut}</li>")
     more = len(values) - len(items)
     if more:
         items.append(f'<li class="none">and {more:,} more values</li>')
