@@ -28,7 +28,7 @@ from ldaprepl.domain.versionguess import ServerGuess, guess
 from ldaprepl.errors import UsageError
 from ldaprepl.ports import DirectoryReader, Look, Progress
 
-__all__ = ["ConsumerPlan", "examine", "plan", "subschema"]
+__all__ = ["ConsumerPlan", "examine", "plan", "server_of", "subschema"]
 
 _SAMPLE: Final = 20  # entries with a password whose value is asked for
 _SYNC_REQUEST: Final = "1.3.6.1.4.1.4203.1.9.1.1"  # RFC 4533
@@ -136,6 +136,11 @@ def _log(reader: DirectoryReader, suffix: str, root: Entry | None) -> LogProfile
     if look.entry is None:
         return LogProfile(name, Outcome.NO_SUCH_OBJECT if look.outcome is Outcome.SUCCESS else look.outcome)
     return LogProfile(name, look.outcome, _sync(reader, name, root), _context_csn(reader, name))
+
+
+def server_of(reader: DirectoryReader) -> ServerGuess:
+    """Which server this is."""
+    return _server(reader, reader.look("", ("*", "+")).entry)
 
 
 def subschema(reader: DirectoryReader) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from ldaprepl.domain.applyplan import ConfigChange
 from ldaprepl.domain.csn import Csn, CsnSet
 from ldaprepl.domain.entry import Entry
 from ldaprepl.domain.health import Lacking, Sight, Vitals
@@ -117,6 +118,19 @@ class DirectoryReader(Protocol):
 
     def count(self, scope: ReplicationScope, filter: str, watch: Callable[[int], None], sample: int = 0) -> Count:
         """Read through the scope with another filter, without attributes; `watch` hears how many there are so far."""
+
+
+class LiveConfig(Protocol):
+    """The cn=config of a running server."""
+
+    @property
+    def uri(self) -> str: ...
+
+    def entries(self) -> list[Entry]:
+        """All of it. Raises `IncompleteRead` when this identity may not read it."""
+
+    def change(self, change: ConfigChange) -> None:
+        """One modify request. Raises `GuardRefused` with the server's words when it is refused."""
 
 
 @dataclass(frozen=True, slots=True)

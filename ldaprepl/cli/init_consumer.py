@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from ldaprepl.cli import options
+from ldaprepl.cli.init_apply import Running, apply, check_apply, consumer_findings, fitted, running
 from ldaprepl.cli.init_parts import PYTHON, Job, check_usage, text_of
 from ldaprepl.cli.output import emit, progress
 from ldaprepl.domain import syncvalues
@@ -58,6 +59,13 @@ _place = options.all_of(
                  help='Where it has slapd\'s modules; "" where all is built in.'),
 )  # fmt: skip
 
+_live = options.all_of(
+    click.option("--consumer", metavar="URI", help="A running consumer, asked for a free rid and its release."),
+    click.option("--apply", metavar="URI", help="Write the stanza into this running consumer's cn=config."),
+    click.option("--yes", is_flag=True, help="Apply without asking."),
+    click.option("--dry-run", is_flag=True, help="Only show what --apply would change."),
+)
+
 
 @click.command("init-consumer")
 @options.provider
@@ -68,6 +76,7 @@ _place = options.all_of(
 @options.scope
 @_kind
 @_place
+@_live
 @click.option("--force", is_flag=True, help="Write in spite of an error found at the provider.")
 @options.output
 @options.quiet
@@ -80,22 +89,30 @@ def command(**given: Any) -> int:
 
     What is found goes to standard error, the configuration to standard output or FILE.
 
-    Exit code: 0 written, 1 something found at the provider forbids it, 3 the provider could not be asked.
+    With --apply ldapi:/// it goes straight into the consumer, after it was shown and agreed to.
+
+    Exit code: 0 written, 1 something found forbids it, 3 a server could not be asked.
     """
     check_usage(given)
+    check_apply(given)
     endpoint = _way(options.provider_endpoint(given))
     job = _job(given, access_of(endpoint), options.replication_scope(given))
     _check_text(text_of(job))  # what cannot be written is said before anything is asked
-    found = _found(given, endpoint, job)
-    if found is None:
-        options.notice("all that it may need is written.")
-    else:
-        profile, job = found
-        if profile.findings or not given["quiet"]:
-            click.echo(render_profile(profile), err=True, nl=False)
-        if _forbidden(given, profile) and not given["force"]:
-            click.echo("Nothing was written; --force writes it all the same.", err=True)
-            return ExitCode.FINDING
+    with running(given, job) as consumer:
+        if consumer:
+            job = fitted(job, consumer)
+        found = _found(given, endpoint, job, consumer)
+        if found is None:
+            options.notice("all that it may need is written.")
+        else:
+            profile, job = found
+            if profile.findings or not given["quiet"]:
+                click.echo(render_profile(profile), err=True, nl=False)
+            if _forbidden(given, profile) and not given["force"]:
+                click.echo("Nothing was written; --force writes it all the same.", err=True)
+                return ExitCode.FINDING
+        if consumer and given["apply"]:
+            return apply(job, consumer)
     text = text_of(job)
     emit(text, given["output"], PRIVATE if job.access.password or given["full"] else None)
     return ExitCode.OK
@@ -112,7 +129,9 @@ def _job(given: options.Given, access: Access, scope: ReplicationScope) -> Job:
     return Job(given, access, scope, manner, 1 if given["rid"] is None else given["rid"])
 
 
-def _found(given: options.Given, endpoint: Endpoint, job: Job) -> tuple[ProviderProfile, Job] | None:
+def _found(
+    given: options.Given, endpoint: Endpoint, job: Job, consumer: Running | None
+) -> tuple[ProviderProfile, Job] | None:
     """What the provider showed, and the job with it. None for a provider whose own part is wanted, and which cannot
     be asked: the identity may not exist yet.
     """
@@ -122,6 +141,10 @@ def _found(given: options.Given, endpoint: Endpoint, job: Job) -> tuple[Provider
             probe = Probe(stream)
             profile = examine(probe, job.access, job.scope, bar)
             schema = schema_plan(*subschema(probe), job.version) if given["full"] else None
+            manner, findings = _chosen(given, profile, job)
+            job = replace(job, manner=manner)
+            if consumer and profile.base is Outcome.SUCCESS:
+                findings += consumer_findings(job, consumer, probe)
     except ServerUnavailable as error:
         if not given["for_provider"]:
             raise
@@ -129,18 +152,19 @@ def _found(given: options.Given, endpoint: Endpoint, job: Job) -> tuple[Provider
         return None
     finally:
         bar.close()
-    manner = job.manner
-    findings: tuple[Finding, ...] = ()
-    if not given["for_provider"] and given["method"] != PYTHON and profile.base is Outcome.SUCCESS:
-        manner, findings = choose(profile, job.scope, given["mode"], given["interval"])
     job = replace(
         job,
-        manner=manner,
         schema=schema,
         suffix=profile.suffix or "",
         sync_present=profile.sync is Sync.OFFERED,
     )
     return replace(profile, findings=(*profile.findings, *findings)), job
+
+
+def _chosen(given: options.Given, profile: ProviderProfile, job: Job) -> tuple[Manner, tuple[Finding, ...]]:
+    if given["for_provider"] or given["method"] == PYTHON or profile.base is not Outcome.SUCCESS:
+        return job.manner, ()
+    return choose(profile, job.scope, given["mode"], given["interval"])
 
 
 def _forbidden(given: options.Given, profile: ProviderProfile) -> bool:

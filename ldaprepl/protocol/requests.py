@@ -19,6 +19,7 @@ SYNC_REQUEST = "1.3.6.1.4.1.4203.1.9.1.1"  # RFC 4533
 SYNC_DONE = "1.3.6.1.4.1.4203.1.9.1.3"
 _SCOPES = {"base": 0, "one": 1, "sub": 2, "subord": 3}
 _SEARCH, _ABANDON, _UNBIND, _CONTROLS = 0x63, 0x50, 0x42, 0xA0
+_OPERATIONS = {"add": 0, "delete": 1, "replace": 2}
 _BIND, _MODIFY, _EXTENDED = 0x60, 0x66, 0x77
 
 
@@ -101,9 +102,25 @@ def extended(message_id: int, oid: str) -> bytes:
 
 def replace_values(message_id: int, dn: str, name: str, values: Sequence[bytes]) -> bytes:
     """Modify: replace all values of one attribute (RFC 4511, section 4.6)."""
-    attribute = tlv(SEQUENCE, octets(name), tlv(SET, *map(octets, values)))
-    change = tlv(SEQUENCE, integer(2, ENUMERATED), attribute)
-    return _message(message_id, tlv(_MODIFY, octets(dn), tlv(SEQUENCE, change)))
+    return modify(message_id, dn, [Change("replace", name, tuple(values))])
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One modification of an entry (RFC 4511, section 4.6): `operation` is add, delete or replace."""
+
+    operation: str
+    name: str
+    values: tuple[bytes, ...]
+
+    def encoded(self) -> bytes:
+        attribute = tlv(SEQUENCE, octets(self.name), tlv(SET, *map(octets, self.values)))
+        return tlv(SEQUENCE, integer(_OPERATIONS[self.operation], ENUMERATED), attribute)
+
+
+def modify(message_id: int, dn: str, changes: Sequence[Change]) -> bytes:
+    """Modify one entry: all of the changes or none (RFC 4511, section 4.6)."""
+    return _message(message_id, tlv(_MODIFY, octets(dn), tlv(SEQUENCE, *(change.encoded() for change in changes))))
 
 
 def abandon(message_id: int, target: int) -> bytes:

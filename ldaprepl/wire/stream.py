@@ -29,7 +29,7 @@ from ldaprepl.protocol.messages import (
     decode_result,
     decode_values,
 )
-from ldaprepl.protocol.requests import Control, SearchRequest, manage_dsa_it, replace_values, unbind
+from ldaprepl.protocol.requests import Change, Control, SearchRequest, manage_dsa_it, modify, unbind
 from ldaprepl.protocol.results import NO_SUCH_OBJECT, SUCCESS, name_of
 from ldaprepl.wire.endpoint import Endpoint
 
@@ -123,8 +123,12 @@ class Stream:
 
     def replace(self, dn: str, name: str, values: Sequence[bytes]) -> Result:
         """Replace the values of one attribute and wait for the answer. Raises as `search` does."""
+        return self.modify(dn, [Change("replace", name, tuple(values))])
+
+    def modify(self, dn: str, changes: Sequence[Change]) -> Result:
+        """Modify one entry and wait for the answer. Raises as `search` does."""
         message_id = self._take_id()
-        self._send(replace_values(message_id, dn, name, values))
+        self._send(modify(message_id, dn, changes))
         self._reader = FrameReader(message_id, begun=self._reader.rest)
         with self._named():
             while True:

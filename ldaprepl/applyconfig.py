@@ -1,0 +1,81 @@
+"""Apply a consumer to a live cn=config: look at what is there, say what would change, change it, look again.
+
+Nothing is written that is there already, so a second run changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from ldaprepl.domain import applyplan, schemagap
+from ldaprepl.domain.applyplan import ConfigChange, Survey
+from ldaprepl.domain.consumerplan import ConsumerPlan
+from ldaprepl.domain.provider import Finding, Outcome, Severity
+from ldaprepl.domain.scope import ReplicationScope
+from ldaprepl.domain.version import Version
+from ldaprepl.errors import LdapreplError
+from ldaprepl.ports import DirectoryReader, LiveConfig
+
+Schema = tuple[tuple[bytes, ...], tuple[bytes, ...]]  # attribute types and object classes, as published
+_FEW: Final = 100  # definitions that are asked for in one filter
+
+
+def survey(config: LiveConfig, suffix: str) -> Survey:
+    """What the server has for this suffix. Raises `LdapreplError`."""
+    return applyplan.survey(config.entries(), suffix)
+
+
+def missing_schema(
+    provider: DirectoryReader, scope: ReplicationScope, provided: Schema, held: Schema
+) -> Finding | None:
+    """An error when entries in scope use what the consumer's schema does not have: it would stop at the first."""
+    lacking = schemagap.lacking(provided, held)
+    if not lacking:
+        return None
+    used = provider.count(scope, f"(&{scope.filter}{schemagap.user_filter(lacking[:_FEW])})", lambda _: None)
+    if used.outcome is Outcome.SUCCESS and not used.entries:
+        return None
+    names = ", ".join(each.name for each in lacking[:8]) + (", …" if len(lacking) > 8 else "")
+    text = f"the consumer's schema lacks what {used.entries} entries in scope use (among: {names})"
+    cure = "Load the provider's schema at the consumer first (ldapadd the file from slapd's schema folder)."
+    return Finding("schema-missing", Severity.ERROR, text, cure)
+
+
+def foreign_data(provider: DirectoryReader, consumer: DirectoryReader, scope: ReplicationScope) -> Finding | None:
+    """An error when the consumer's base entry is there and is not the provider's: the refresh would delete it all.
+
+    Only what the identity may read there is known; nothing is said of what it may not.
+    """
+    ours, theirs = (
+        reader.look(base, ("entryUUID",)).entry
+        for reader, base in ((provider, scope.base), (consumer, scope.consumer_base))
+    )
+    if ours is None or theirs is None or ours.uuid is None or ours.uuid == theirs.uuid:
+        return None
+    text = f"the consumer holds {scope.consumer_base} already, and not the provider's: its entries would be deleted"
+    cure = "Empty that database first, or load it with --seed; replication keeps nothing that is not at the provider."
+    return Finding("foreign-data", Severity.ERROR, text, cure)
+
+
+def apply(
+    config: LiveConfig,
+    plan: ConsumerPlan,
+    found: Survey,
+    version: Version,
+    agreed: Callable[[list[ConfigChange]], bool],
+) -> bool | None:
+    """Write what is missing if `agreed` says so. True: changed, False: not agreed, None: nothing to do.
+
+    Raises `GuardRefused` when the server refuses, `LdapreplError` when what was written is not there afterwards.
+    """
+    changes = list(applyplan.changes(found, plan, version))
+    if not changes:
+        return None
+    if not agreed(changes):
+        return False
+    for change in changes:
+        config.change(change)
+    if applyplan.changes(survey(config, found.suffix), plan, version):
+        raise LdapreplError(f"{config.uri} took the changes, but shows something else now", "Look at it with lint.")
+    return True

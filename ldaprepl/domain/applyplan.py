@@ -1,0 +1,238 @@
+"""What has to change in a live cn=config so that one database becomes this consumer; nothing, when it is one already.
+
+Pure: from the entries that were read and the plan to modifications. Two traps decide their form. Deleting one of
+several olcSyncrepl values makes slapd 2.5 to 2.7 stop another one, so several are always replaced as a whole; and slapd
+writes values back with its defaults and with DNs in its own spelling, so stanzas are compared by meaning.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from ldaprepl.domain import dn as names
+from ldaprepl.domain.consumerplan import ConsumerPlan
+from ldaprepl.domain.entry import Entry
+from ldaprepl.domain.keywords import KEYWORDS, Syntax
+from ldaprepl.domain.provider import Finding, Severity
+from ldaprepl.domain.secret import Secret
+from ldaprepl.domain.stanza import Stanza
+from ldaprepl.domain.version import Version
+from ldaprepl.domain.words import Form
+from ldaprepl.errors import UsageError
+
+_PREFIX: Final = re.compile(r"^\{\d+\}")
+_INDEXED: Final = ("entryUUID", "entryCSN")
+_SHADOW: Final = ("olcMultiProvider", "olcMirrorMode")
+_WRITTEN_DEFAULTS: Final = {
+    "timeout": "0", "network-timeout": "0", "keepalive": "0:0:0", "tcp-user-timeout": "0", "tls_reqcert": "demand",
+    "tls_reqsan": "allow", "tls_crlcheck": "none", "attrs": "*,+", "retry": "undefined",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Modification:
+    """One modification of an entry: `operation` is add or replace. Values of olcSyncrepl hold passwords."""
+
+    operation: str
+    name: str
+    values: tuple[str, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigChange:
+    """One modify request."""
+
+    dn: str
+    modifications: tuple[Modification, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """The database of a suffix as cn=config has it, and every rid that the server uses."""
+
+    suffix: str
+    database: Entry | None
+    rids: frozenset[int] = frozenset()
+    suffixes: tuple[str, ...] = ()
+
+    @property
+    def stanzas(self) -> tuple[str, ...]:
+        """The values of olcSyncrepl in their order, without prefix."""
+        values = self.database.values("olcSyncrepl") if self.database else ()
+        texts = sorted((_text(value) for value in values), key=_number)
+        return tuple(_PREFIX.sub("", text) for text in texts)
+
+    def own(self, provider: str, searchbase: str, rid: int | None = None) -> int | None:
+        """Which of the stanzas is for that provider and base (or has the rid, where one is given)."""
+        for number, text in enumerate(self.stanzas):
+            stanza = Stanza.parse(text, Form.CN_CONFIG)
+            same = stanza.provider.rstrip("/") == provider.rstrip("/") and _dn(stanza.searchbase) == _dn(searchbase)
+            if _rid(stanza) == rid if rid is not None else same:
+                return number
+        return None
+
+    def rid_for(self, provider: str, searchbase: str) -> int:
+        """The rid of the stanza that is there for it, else the first that is free. Raises `UsageError`."""
+        number = self.own(provider, searchbase)
+        held = None if number is None else _rid(Stanza.parse(self.stanzas[number], Form.CN_CONFIG))
+        if held is not None:
+            return held
+        free = next((rid for rid in range(1, 1000) if rid not in self.rids), None)
+        if free is None:
+            raise UsageError("this server uses every rid from 1 to 999")
+        return free
+
+
+def survey(entries: Iterable[Entry], suffix: str) -> Survey:
+    """Look through all of cn=config."""
+    held = list(entries)
+    rids = [
+        _rid(Stanza.parse(_PREFIX.sub("", _text(value)), Form.CN_CONFIG))
+        for entry in held
+        for value in entry.values("olcSyncrepl")
+    ]
+    suffixes = [(_text(value), entry) for entry in held for value in entry.values("olcSuffix")]
+    database = next((entry for text, entry in suffixes if _dn(text) == _dn(suffix)), None)
+    known = frozenset(rid for rid in rids if rid is not None)
+    return Survey(suffix, database, known, tuple(text for text, _ in suffixes))
+
+
+def objections(found: Survey, plan: ConsumerPlan) -> tuple[Finding, ...]:
+    """What stands against applying: errors forbid it."""
+    return tuple(_objections(found, plan))
+
+
+def changes(found: Survey, plan: ConsumerPlan, version: Version) -> tuple[ConfigChange, ...]:
+    """What is to be written, in this order. Empty when all of it is there. Raises `StanzaRefused`."""
+    database = found.database
+    if database is None:
+        raise UsageError(f"there is no database for {found.suffix}")
+    wanted = []
+    for name in _missing_indexes(database):
+        wanted.append(ConfigChange(database.dn, (Modification("add", "olcDbIndex", (f"{name} eq",)),)))
+    consumer = (*_stanza_change(found, plan, version), *_updateref_change(database, plan))
+    if consumer:
+        wanted.append(ConfigChange(database.dn, consumer))
+    return tuple(wanted)
+
+
+def same_meaning(one: Stanza, other: Stanza) -> bool:
+    """Whether slapd would do the same for both: the order of keywords, its own defaults and the spelling of DNs do not
+    count.
+    """
+    return _meaning(one) == _meaning(other)
+
+
+def _objections(found: Survey, plan: ConsumerPlan) -> Iterator[Finding]:
+    database = found.database
+    if database is None:
+        there = ", ".join(found.suffixes) or "none"
+        text = f"the consumer has no database for {found.suffix} (it has: {there})"
+        cure = "Make one: ldaprepl init-consumer --full writes it."
+        yield Finding("no-database", Severity.ERROR, text, cure)
+        return
+    if not database.values("olcRootDN"):
+        text = f"{database.dn} has no olcRootDN, and slapd refuses a stanza without: replication writes as that one"
+        yield Finding("no-rootdn", Severity.ERROR, text, f"Add olcRootDN: cn=admin,{found.suffix} to it.")
+    if database.values("olcUpdateDN"):
+        text = f"{database.dn} has olcUpdateDN: a consumer that is written to cannot be one of syncrepl too"
+        yield Finding("updatedn", Severity.ERROR, text, "Delete olcUpdateDN and olcUpdateRef first.")
+    rid = _rid(plan.stanza)
+    own = found.own(plan.stanza.provider, plan.stanza.searchbase)
+    held = None if own is None else _rid(Stanza.parse(found.stanzas[own], Form.CN_CONFIG))
+    if rid in found.rids and held != rid:
+        text = f"rid {rid} is in use in this server"
+        yield Finding("rid-taken", Severity.ERROR, text, "Leave --rid out: a free one is found.")
+    writable = [name for name in _SHADOW if b"TRUE" in {value.upper() for value in database.values(name)}]
+    if not found.stanzas and writable:
+        yield Finding("multi-provider", Severity.WARNING, f"{database.dn} has {writable[0]}: clients may write to it")
+    if "mdb" in database.dn.partition(",")[0].lower() and not database.values("olcDbMaxSize"):
+        text = f"{database.dn} has no olcDbMaxSize: mdb stops at 10 MiB, and replication with it"
+        yield Finding("no-maxsize", Severity.WARNING, text, "Add olcDbMaxSize: 1073741824 to it.")
+
+
+def _stanza_change(found: Survey, plan: ConsumerPlan, version: Version) -> tuple[Modification, ...]:
+    wanted = plan.stanza.render(Form.CN_CONFIG, version).text
+    stanzas = list(found.stanzas)
+    own = found.own(plan.stanza.provider, plan.stanza.searchbase)
+    if own is not None and same_meaning(Stanza.parse(stanzas[own], Form.CN_CONFIG), plan.stanza):
+        return ()
+    if not stanzas:
+        return (Modification("add", "olcSyncrepl", (wanted,)),)
+    if own is None:
+        stanzas.append(wanted)
+    else:
+        stanzas[own] = wanted
+    numbered = tuple(f"{{{number}}}{text}" for number, text in enumerate(stanzas))
+    return (Modification("replace", "olcSyncrepl", numbered),)
+
+
+def _updateref_change(database: Entry, plan: ConsumerPlan) -> tuple[Modification, ...]:
+    held = [_text(value).rstrip("/") for value in database.values("olcUpdateRef")]
+    shared = any(b"TRUE" in {value.upper() for value in database.values(name)} for name in _SHADOW)
+    if not plan.updateref or shared or plan.updateref.rstrip("/") in held:
+        return ()
+    if held:  # somebody has chosen another place to write to
+        return ()
+    return (Modification("add", "olcUpdateRef", (plan.updateref,)),)
+
+
+def _missing_indexes(database: Entry) -> list[str]:
+    indexed = set()
+    for value in database.values("olcDbIndex"):
+        attributes, _, kinds = _text(value).replace('"', "").partition(" ")
+        if not kinds.strip() or "eq" in re.split(r"[, ]+", kinds.lower()):
+            indexed |= {name.strip().lower() for name in attributes.split(",")}
+    return [name for name in _INDEXED if name.lower() not in indexed]
+
+
+def _meaning(stanza: Stanza) -> dict[str, object]:
+    meaning: dict[str, object] = {}
+    for name, keyword in KEYWORDS.items():
+        found = stanza.all(name)
+        if not found:
+            continue
+        value = stanza.get(name)
+        if isinstance(value, Secret) or value is None:
+            meaning[name] = value
+            continue
+        if keyword.syntax is Syntax.LIST:
+            parts = {part.strip().lower() for each in found for part in (each.text or "").split(",")}
+            text = ",".join(sorted(parts))
+        elif keyword.syntax is Syntax.DN:
+            text = _dn(value)
+        elif keyword.syntax is Syntax.RID:
+            text = value.lstrip("0") or "0"
+        else:
+            text = " ".join(value.split())
+            text = text.lower() if keyword.syntax in (Syntax.WORD, Syntax.URI) else text
+        if text.lower() not in (keyword.default.lower(), _WRITTEN_DEFAULTS.get(name)):
+            meaning[name] = text
+    return meaning
+
+
+def _dn(text: str) -> str:
+    """A spelling to compare by: no schema here, so case and blanks do not count."""
+    try:
+        return names.render(names.parse(text)).lower()
+    except ValueError:
+        return text.strip().lower()
+
+
+def _rid(stanza: Stanza) -> int | None:
+    try:
+        return stanza.rid
+    except ValueError:
+        return None
+
+
+def _number(text: str) -> int:
+    found = _PREFIX.match(text)
+    return int(found[0][1:-1]) if found else 0
+
+
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", "surrogateescape")
