@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from ldaprepl.domain.health import Health, ServerHealth, Standing
 
-_HELP = {
+METRICS = {
     "ldaprepl_check_status": "Result for the server: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.",
     "ldaprepl_server_up": "Whether the contextCSN of the server could be read.",
     "ldaprepl_lag_seconds": "Age of the oldest change that the server lacks, 0 when it lacks none.",
@@ -31,7 +31,7 @@ def render(health: Health) -> str:
     """The whole file."""
     samples = list(_samples(health))
     lines = []
-    for name, text in _HELP.items():
+    for name, text in METRICS.items():
         found = [sample for sample in samples if sample[0] == name]
         if found:
             lines += [f"# HELP {name} {text}", f"# TYPE {name} gauge"]
