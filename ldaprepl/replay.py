@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ldaprepl.domain import dn as names
-from ldaprepl.domain.backlog import Backlog, Brief, Check, Ledger, Place, ReplayReport, Standing, brief
+from ldaprepl.domain.backlog import BROKEN, Backlog, Brief, Check, Ledger, Place, ReplayReport, Standing, brief
 from ldaprepl.domain.compare import Comparer
 from ldaprepl.domain.replog import Item, Record, When, is_done, replica_key
 from ldaprepl.domain.replogwrite import rejected, write
 from ldaprepl.errors import GuardRefused, ServerUnavailable, UsageError
 from ldaprepl.ports import Clock, Directory, Progress
-from ldaprepl.replayports import Answer, Book, Log, Rejects, Target
+from ldaprepl.replayports import Answer, Before, Book, Log, Rejects, Target
 
 Status = Mapping[str, When]
 _RETRY = 10.0  # seconds between two tries to reach a consumer that is down; slurpd's were 60
@@ -157,34 +157,33 @@ class Run:
 
     def _one_file(self, log: Log, status: Status, follow: bool) -> None:
         self._files.append(log.name)
-        doubt = self._enter(log)
+        self._enter(log)
         while True:
             for item in log.items():
-                self._item(log, item, status, doubt, follow)
-                doubt = None
+                self._item(log, item, status, follow)
             self.book.skip(log.position)
             self.book.save()
             if not follow:
                 break
             if log.renewed():
                 self.tools.notice(f"{log.name} was rotated or emptied; the new one is read")
-                doubt = self._enter(log)
+                self._enter(log)
             else:
                 self.tools.clock.sleep(_POLL)
         if log.damage:
-            self._broken.append(Brief(Place(log.name, log.position.line), "broken", "", None, log.damage))
+            self._broken.append(Brief(Place(log.name, log.position.line), BROKEN, "", None, log.damage))
         elif log.unfinished is not None:
             self._unfinished.append(Place(log.name, log.unfinished))
 
-    def _enter(self, log: Log) -> Mapping[str, list[str]] | None:
+    def _enter(self, log: Log) -> None:
         self._fresh = log.resume(self.book.positions()).end == 0
-        return self.book.enter(log.name, log.position)
+        self.book.enter(log.name, log.position)
 
-    def _item(self, log: Log, item: Item, status: Status, doubt: Mapping[str, list[str]] | None, follow: bool) -> None:
+    def _item(self, log: Log, item: Item, status: Status, follow: bool) -> None:
         place = Place(log.name, item.line)
         if item.record is None:
             if item.problem:
-                self._put_aside(log, item, Brief(place, "broken", "", None, item.problem))
+                self._put_aside(log, item, Brief(place, BROKEN, "", None, item.problem))
             else:
                 self.book.skip(log.position)
             return
@@ -203,7 +202,8 @@ class Run:
                 self._others += 1
             self.book.skip(log.position)
             return
-        answer = self._sent(record, doubt, follow)
+        doubt = self.book.in_doubt(item.raw)
+        answer = self._sent(item.raw, record, doubt, follow)
         self._last = record.when
         self.touched.setdefault(record.dn)
         self.touched.setdefault(record.new_dn)
@@ -224,21 +224,21 @@ class Run:
         self._broken.append(broken)
         self.book.done(log.position, item.raw, broken)
 
-    def _sent(self, record: Record, doubt: Mapping[str, list[str]] | None, follow: bool) -> Answer:
-        """The consumer's answer; for `follow`, however long it is away."""
+    def _sent(self, raw: bytes, record: Record, doubt: Before | None, follow: bool) -> Answer:
+        """The consumer's answer; for `follow`, however long it is away. `doubt`: it may have been sent before."""
+        noted = doubt
         while True:
             try:
                 self._mode = self.target.open(record.dn)
-                if doubt is None:
-                    doubt_now = self.target.before(record)
-                    self.book.begin(doubt_now)
-                    doubt, fresh = doubt_now, True
-                else:
-                    fresh = False
-                    if self.target.has(record, doubt):
-                        return Answer(True)
+                maybe_there = noted is not None
+                if noted is None:
+                    before = self.target.before(record)
+                    self.book.begin(raw, before)
+                    noted = before
+                elif self.target.has(record, noted):
+                    return Answer(True)
                 answer = self.target.apply(record)
-                if not answer.taken and not fresh and self.target.has(record, doubt):
+                if not answer.taken and maybe_there and self.target.has(record, noted):
                     return Answer(True)  # it had been on its way all the time
                 return answer
             except ServerUnavailable as error:

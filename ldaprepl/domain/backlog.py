@@ -16,6 +16,7 @@ from ldaprepl.domain.replog import Item, Record, When, is_done, replica_key
 from ldaprepl.domain.verdict import AttributeDifference
 from ldaprepl.errors import ExitCode
 
+BROKEN = "broken"  # the kind of what is no record
 EVERYBODY = ""  # the replica of records without a replica line
 _NOTHING = hashlib.sha256().hexdigest()
 NO_REASON = "no reason given (slapd 2.1 wrote none)"
@@ -164,7 +165,7 @@ class Ledger:
             if item.record is not None:
                 self._record(Place(file, item.line), item.record, known)
             elif item.problem:
-                self._broken.append(Brief(Place(file, item.line), "broken", "", None, item.problem))
+                self._broken.append(Brief(Place(file, item.line), BROKEN, "", None, item.problem))
 
     def unfinished(self, file: str, line: int) -> None:
         """A record without its end."""

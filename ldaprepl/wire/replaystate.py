@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from ldaprepl.domain.backlog import Brief, Place, Position
+from ldaprepl.domain.backlog import BROKEN, Brief, Place, Position
 from ldaprepl.domain.replog import When
 from ldaprepl.errors import AlreadyRunning, GuardRefused, LdapreplError, UsageError
 
@@ -27,7 +27,8 @@ _TABLES = """
 CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS file (id INTEGER PRIMARY KEY, path TEXT NOT NULL, end INTEGER NOT NULL,
     line INTEGER NOT NULL, digest TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS sending (file INTEGER PRIMARY KEY, end INTEGER NOT NULL, before TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS sending (file INTEGER PRIMARY KEY, end INTEGER NOT NULL, record BLOB NOT NULL,
+    before TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS refused (id INTEGER PRIMARY KEY, path TEXT NOT NULL, line INTEGER NOT NULL,
     kind TEXT NOT NULL, dn BLOB NOT NULL, time TEXT NOT NULL, reason TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS seen (digest BLOB PRIMARY KEY) WITHOUT ROWID;
@@ -119,31 +120,41 @@ class Book:
         """Every position that was reached in any file."""
         return [Position(*row) for row in self._base.execute("SELECT end, line, digest FROM file")]
 
-    def enter(self, name: str, place: Position) -> Before | None:
-        """A file is read from here on. Where its next record was being sent when a run stopped: what was noted then."""
+    def enter(self, name: str, place: Position) -> None:
+        """A file is read from here on."""
         self.save()
-        rows = self._base.execute(
-            "SELECT id FROM file WHERE end = ? AND digest = ? ORDER BY path = ? DESC",
+        row = self._base.execute(
+            "SELECT id FROM file WHERE end = ? AND digest = ? AND end > 0 ORDER BY path = ? DESC",
             (place.end, place.digest, name),
-        ).fetchall()
-        row = rows[0] if place.end or (rows and self._is_sending(rows[0][0])) else None
-        if row is None:
-            done = self._base.execute(
-                "INSERT INTO file (path, end, line, digest) VALUES (?, ?, ?, ?)",
-                (name, place.end, place.line, place.digest),
-            )
-            self._file = int(done.lastrowid or 0)
-        else:
+        ).fetchone()
+        if row is not None:
             self._file = int(row[0])
             self._base.execute("UPDATE file SET path = ? WHERE id = ?", (name, self._file))
-        doubt = self._base.execute(
-            "SELECT before FROM sending JOIN file ON id = file AND file.end = sending.end WHERE id = ?", (self._file,)
-        ).fetchone()
-        noted: Before | None = json.loads(doubt[0]) if doubt else None
-        return noted
+            return
+        done = self._base.execute(
+            "INSERT INTO file (path, end, line, digest) VALUES (?, ?, ?, ?)",
+            (name, place.end, place.line, place.digest),
+        )
+        self._file = int(done.lastrowid or 0)
 
-    def _is_sending(self, file: int) -> bool:
-        return self._base.execute("SELECT 1 FROM sending WHERE file = ?", (file,)).fetchone() is not None
+    def in_doubt(self, raw: bytes) -> Before | None:
+        """What was noted, where a run was stopped while it sent this very record; None where no record is in doubt.
+
+        Raises `GuardRefused` when another one is, for nothing may be sent before that is decided.
+        """
+        row = self._base.execute(
+            "SELECT record, before, path, file.end, line FROM sending JOIN file ON id = file AND file.end = sending.end"
+        ).fetchone()
+        if row is None:
+            return None
+        here = self._base.execute("SELECT end FROM file WHERE id = ?", (self._file,)).fetchone()
+        if row[0] != _digest(raw) or row[3] != here[0]:
+            raise GuardRefused(
+                f"the last run was stopped while it sent a record of {row[2]} (line {row[4]} or after)",
+                "Give that file first: only with it can be told whether the record arrived.",
+            )
+        noted: Before = json.loads(row[1])
+        return noted
 
     def was_seen(self, raw: bytes) -> bool:
         """Whether the very same record was dealt with before."""
@@ -151,22 +162,13 @@ class Book:
 
     # -- records -----------------------------------------------------------------------------------------------------
 
-    def begin(self, before: Before) -> None:
-        """A record is about to be sent: saved, with all that was done until now.
-
-        Raises `GuardRefused` while a record of another file is in doubt.
-        """
-        other = self._base.execute(
-            "SELECT path FROM sending JOIN file ON id = file AND file.end = sending.end WHERE id != ?", (self._file,)
-        ).fetchone()
-        if other is not None:
-            raise GuardRefused(
-                f"the last run was stopped while it sent a record of {other[0]}",
-                "Give that file first: only with it can be told whether the record arrived.",
-            )
+    def begin(self, raw: bytes, before: Before) -> None:
+        """A record is about to be sent: saved, with all that was done until now."""
         self._open()
+        self._base.execute("DELETE FROM sending")
         self._base.execute(
-            "INSERT OR REPLACE INTO sending SELECT id, end, ? FROM file WHERE id = ?", (json.dumps(before), self._file)
+            "INSERT INTO sending SELECT id, end, ?, ? FROM file WHERE id = ?",
+            (_digest(raw), json.dumps(before), self._file),
         )
         self.save()
 
@@ -183,7 +185,8 @@ class Book:
             )  # fmt: skip
         self._base.execute("INSERT OR IGNORE INTO seen VALUES (?)", (_digest(raw),))
         self.skip(place)  # the one statement that counts, should we be interrupted here
-        self._base.execute("DELETE FROM sending WHERE file = ?", (self._file,))
+        if refused is None or refused.kind != BROKEN:
+            self._base.execute("DELETE FROM sending")
 
     def skip(self, place: Position) -> None:
         """Nothing was to be done up to here."""
@@ -248,7 +251,8 @@ class RejectsFile:
             handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
             try:
                 size = os.fstat(handle).st_size
-                tail = os.pread(handle, len(text), max(0, size - len(text)))
+                window = len(text) + 2
+                tail = os.pread(handle, window, max(0, size - window))
                 left = text[_overlap(tail, text) :] if doubtful else text
                 if left:
                     os.write(handle, left)
@@ -263,9 +267,7 @@ class RejectsFile:
 
 def _overlap(tail: bytes, text: bytes) -> int:
     """How much of `text` the file ends with: all, none, or what a machine that fell over had written of it."""
-    if tail == text:
-        return len(text)
-    for count in range(len(text) - 1, 0, -1):
+    for count in range(len(text), 0, -1):
         before = tail[:-count]
         if tail.endswith(text[:count]) and (not before or before.endswith(b"\n\n")):
             return count

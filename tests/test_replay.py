@@ -1,0 +1,412 @@
+"""Each record once, whenever the run dies; and books that say what is open. Files and book are real, the server is not:
+it must die at exact moments."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import random
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from ldaprepl.domain.backlog import Pending, Standing
+from ldaprepl.domain.entry import Entry
+from ldaprepl.domain.replog import Delete, Mod, Modify, Record, When
+from ldaprepl.domain.replogwrite import write
+from ldaprepl.errors import AlreadyRunning, ExitCode, GuardRefused, LdapreplError, ServerUnavailable, UsageError
+from ldaprepl.replay import Run, Settings, Tools, dry_run, explain, only_replica
+from ldaprepl.replayports import Answer
+from ldaprepl.report import replay as words
+from ldaprepl.wire.replaystate import Book, RejectsFile, open_book
+from ldaprepl.wire.replogfile import ReplogFile, status_of
+
+REPLICA = "h:389"
+
+
+class Died(BaseException):
+    """The process ends here."""
+
+
+class Server:
+    """A consumer that counts: every record adds its number once for each time that it arrives. It refuses what is
+    named bad, and the process dies (`fuse` 0) before or after something happens."""
+
+    uri = "ldap://new"
+
+    def __init__(self) -> None:
+        self.arrived: list[int] = []
+        self.fuse = -1
+        self.away = 0
+
+    def tick(self) -> None:
+        self.fuse -= 1
+        if self.fuse == 0:
+            raise Died
+
+    def open(self, dn: str) -> str:
+        if self.away:
+            self.away -= 1
+            raise ServerUnavailable("gone for a moment")
+        return "updatedn"
+
+    def close(self) -> None:
+        pass
+
+    def before(self, record: Record) -> Mapping[str, list[str]]:
+        self.tick()
+        return {"count": [str(len(self.arrived))]}
+
+    def apply(self, record: Record) -> Answer:
+        self.tick()
+        if "bad" in record.dn:
+            return Answer(False, "Object class violation: no")
+        self.arrived.append(record.when.seconds)
+        self.tick()
+        return Answer(True)
+
+    def has(self, record: Record, before: Mapping[str, list[str]]) -> bool:
+        self.tick()
+        return int(before["count"][0]) < len(self.arrived)
+
+
+class Still:
+    def __init__(self) -> None:
+        self.slept: list[float] = []
+
+    def monotonic(self) -> float:
+        return 0.0
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+
+    def phase(self, name: str, total: int | None = None) -> None:
+        pass
+
+    def advance(self, done: int) -> None:
+        pass
+
+
+def record(number: int, dn: str = "") -> bytes:
+    change = Modify((Mod("increment", "uidNumber", (b"1",)),))
+    return write(Record(dn or f"cn={number}", change, When(number), ("h",)))
+
+
+def run(folder: Path, server: Server, *paths: Path, settings: Settings | None = None, mine: Book | None = None) -> Run:
+    """One run over the files; the run, also when it died."""
+    still = Still()
+    with open_book(folder, server.uri) as book:
+        rejects = RejectsFile(folder / "refused.rej")
+        done = Run(server, book, rejects, Tools(still, still, lambda text: None), settings or Settings(REPLICA))
+        logs = [ReplogFile(path) for path in paths]
+        try:
+            done.replay([(log, {}) for log in logs])
+        finally:
+            for log in logs:
+                log.close()
+        return done
+
+
+def test_a_run_that_dies_at_any_moment_is_gone_on_with(tmp_path: Path) -> None:
+    log = tmp_path / "replog"
+    log.write_bytes(b"".join(record(n, "cn=bad" if n % 3 == 0 else "") for n in range(1, 9)))
+    for moment in range(1, 40):
+        folder = tmp_path / str(moment)
+        server = Server()
+        server.fuse = moment
+        deaths = 0
+        while True:
+            try:
+                run(folder, server, log)
+                break
+            except Died:
+                deaths += 1
+                server.fuse = moment if deaths < 5 else -1
+        assert server.arrived == [1, 2, 4, 5, 7, 8], moment
+        assert (folder / "refused.rej").read_bytes().count(b"ERROR: ") == 2, moment
+        with open_book(folder, server.uri) as book:
+            assert len(book.refused()) == 2, moment
+
+
+def test_a_book_that_is_lost_between_two_flushes_is_as_before_the_first(tmp_path: Path) -> None:
+    """What a power failure leaves: the last transactions may be gone, and only the record in doubt is asked for."""
+    log = tmp_path / "replog"
+    log.write_bytes(b"".join(map(record, range(1, 5))))
+    server = Server()
+    with open_book(tmp_path / "state", server.uri) as book:
+        file = ReplogFile(log)
+        book.enter(file.name, file.resume(book.positions()))
+        items = file.items()
+        first = next(items)
+        book.begin(first.raw, {"count": ["0"]})
+        server.apply(first.record or pytest.fail("no record"))
+        copy = sqlite3.connect(book.path)  # another connection sees what is committed
+        assert copy.execute("SELECT end FROM sending").fetchone() == (0,)
+        copy.close()
+        book.done(file.position, first.raw)
+        book.begin(next(items).raw, {"count": ["1"]})
+        file.close()
+    assert run(tmp_path / "state", server, log).report().applied == {"modify": 4 - 1}
+    assert server.arrived == [1, 2, 3, 4]
+
+
+def test_the_record_in_doubt_is_asked_for_only_with_its_own_file(tmp_path: Path) -> None:
+    log, other = tmp_path / "a", tmp_path / "b"
+    log.write_bytes(record(1))
+    other.write_bytes(record(2))
+    server = Server()
+    server.fuse = 2
+    with pytest.raises(Died):
+        run(tmp_path / "state", server, log)
+    with pytest.raises(GuardRefused, match="stopped while it sent a record of"):
+        run(tmp_path / "state", server, other)
+    assert server.arrived == []
+    run(tmp_path / "state", server, log, other)
+    assert server.arrived == [1, 2]
+
+
+def test_positions_hold_by_content(tmp_path: Path) -> None:
+    log = tmp_path / "replog"
+    server, state = Server(), tmp_path / "state"
+    log.write_bytes(b"\n\n" + record(1) + record(2))
+    run(state, server, log)
+    log.write_bytes(log.read_bytes() + record(3))
+    run(state, server, log)
+    old = tmp_path / "replog.1"
+    log.rename(old)
+    log.write_bytes(record(4))
+    run(state, server, old, log)
+    packed = tmp_path / "replog.2.gz"
+    packed.write_bytes(gzip.compress(old.read_bytes()[:50]) + gzip.compress(old.read_bytes()[50:]))
+    run(state, server, packed, log)
+    assert server.arrived == [1, 2, 3, 4]
+
+
+def test_a_file_that_was_cut_at_its_head_is_refused(tmp_path: Path) -> None:
+    log, server, state = tmp_path / "replog", Server(), tmp_path / "state"
+    log.write_bytes(record(1) + record(2) + record(3))
+    run(state, server, log)
+    log.write_bytes(record(2) + record(3) + record(4))
+    with pytest.raises(GuardRefused, match="dealt with before"):
+        run(state, server, log)
+    run(state, server, log, settings=Settings(REPLICA, again=True))
+    assert server.arrived == [1, 2, 3, 2, 3, 4]
+
+
+def test_the_position_belongs_to_one_replica(tmp_path: Path) -> None:
+    log, server = tmp_path / "replog", Server()
+    log.write_bytes(record(1))
+    run(tmp_path, server, log)
+    with pytest.raises(GuardRefused, match="made with the records for h:389, not for x:389"):
+        run(tmp_path, server, log, settings=Settings("x:389"))
+
+
+def test_two_runs_at_once_are_one_too_many(tmp_path: Path) -> None:
+    with open_book(tmp_path, "ldap://new"):
+        with pytest.raises(AlreadyRunning), open_book(tmp_path, "ldap://new"):
+            pass
+        with open_book(tmp_path, "ldap://another"):
+            pass
+
+
+def test_a_damaged_book_is_never_a_fresh_one(tmp_path: Path) -> None:
+    with open_book(tmp_path, "ldap://new") as book:
+        path = book.path
+    path.write_bytes(b"rubbish" * 100)
+    with pytest.raises(LdapreplError, match="cannot be read"), open_book(tmp_path, "ldap://new"):
+        pass
+    assert path.read_bytes().startswith(b"rubbish")
+
+
+def test_follow_waits_for_a_consumer_that_is_away_and_asks_about_the_record_in_doubt(tmp_path: Path) -> None:
+    log, server = tmp_path / "replog", Server()
+    log.write_bytes(record(1) + record(2))
+
+    class Once(Still):
+        def sleep(self, seconds: float) -> None:
+            super().sleep(seconds)
+            if len(self.slept) == 3:
+                log.write_bytes(log.read_bytes() + record(3))
+            elif len(self.slept) == 5:
+                raise Died
+
+    server.away = 2
+    still = Once()
+    notices: list[str] = []
+    file = ReplogFile(log)
+    with open_book(tmp_path, server.uri) as book:
+        tools = Tools(still, still, notices.append)
+        done = Run(server, book, RejectsFile(tmp_path / "r"), tools, Settings(REPLICA, follow=True))
+        with closing(file), pytest.raises(Died):
+            done.replay([(file, {})])
+    assert server.arrived == [1, 2, 3]
+    assert len([text for text in notices if "trying again" in text]) == 2
+
+
+def test_a_torn_rejects_file_is_completed_not_repeated(tmp_path: Path) -> None:
+    path = tmp_path / "x.rej"
+    rejects = RejectsFile(path)
+    text = b"ERROR: no\n" + record(1)
+    rejects.append(text)
+    rejects.append(text)  # the same change, refused twice, is two records
+    assert path.read_bytes() == text * 2
+    for torn in range(1, len(text)):
+        path.write_bytes(text + text[:torn])
+        rejects.append(text, doubtful=True)
+        assert path.read_bytes() == text * 2
+    other = b"ERROR: no\n" + record(2)
+    rejects.append(other, doubtful=True)
+    assert path.read_bytes() == text * 2 + other
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+# -- the file ----------------------------------------
+
+
+def test_a_gzip_file_that_is_cut_or_no_gzip_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "replog.gz"
+    noise = random.Random(1)
+    texts = [record(n, f"cn={noise.random()}") for n in range(3000)]
+    whole = gzip.compress(b"".join(texts))
+    path.write_bytes(whole[:-100])
+    books = explain([(file := ReplogFile(path), {})])
+    file.close()
+    assert 2000 < books.records < 3000
+    assert "ends in its middle" in books.notes[0]
+    path.write_bytes(whole[:1000] + b"\0" * 100 + whole[1100:])
+    books = explain([(file := ReplogFile(path), {})])
+    file.close()
+    assert "damaged" in books.notes[0]
+
+
+def test_no_piece_is_lost_at_the_borders_of_reads(tmp_path: Path) -> None:
+    path = tmp_path / "replog"
+    noise = random.Random(2)
+    path.write_bytes(b"".join(record(n, "cn=" + "x" * noise.randrange(3000)) for n in range(200)))
+    file = ReplogFile(path)
+    seen, places = [], []
+    for item in file.items():
+        assert item.record is not None
+        seen.append(item.record.when.seconds)
+        places.append(file.position)
+    file.close()
+    assert seen == list(range(200))
+    for number, place in enumerate(places):
+        again = ReplogFile(path)
+        assert again.resume([place, places[0]]) == place
+        assert [i.record.when.seconds for i in again.items() if i.record] == seen[number + 1 :]
+        again.close()
+
+
+def test_what_is_no_file_is_a_usage_error(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "none", tmp_path):
+        with pytest.raises(UsageError):
+            ReplogFile(path)
+
+
+def test_a_status_file_beside_slurpds_copy_is_found(tmp_path: Path) -> None:
+    (tmp_path / "slurpd.status").write_text("h:0:5:1\n")
+    assert status_of(tmp_path / "slurpd.replog", None)[0] == {"h:389": When(5, 1)}
+    assert status_of(tmp_path / "replog", None) == ({}, None)
+    (tmp_path / "other").write_text("rubbish")
+    with pytest.raises(UsageError, match="not slurpd's status file"):
+        status_of(tmp_path / "replog", tmp_path / "other")
+
+
+# -- the books ----------------------------------------
+
+
+def books_of(tmp_path: Path, *records: Record, status: Mapping[str, When] | None = None, replica: str | None = None):  # type: ignore[no-untyped-def]  # a Backlog
+    path = tmp_path / "slurpd.replog"
+    path.write_bytes(b"".join(map(write, records)))
+    file = ReplogFile(path)
+    try:
+        return explain([(file, status or {})], replica)
+    finally:
+        file.close()
+
+
+def change(dn: str, seconds: int, seq: int | None, *replicas: str, error: str | None = None) -> Record:
+    return Record(dn, Delete(), When(seconds, seq), replicas, error)
+
+
+def test_pending_is_what_slurpd_was_not_through_with(tmp_path: Path) -> None:
+    records = [change("cn=a", 5, 0, "a", "b"), change("cn=b", 5, 1, "a", "b"), change("cn=c", 6, 0, "b")]
+    books = books_of(tmp_path, *records, status={"a:389": When(5, 0), "b:389": When(5, 1)})
+    assert books.pending == (
+        Pending("a:389", {"delete": 1}, When(5, 1), When(5, 1), 1),
+        Pending("b:389", {"delete": 1}, When(6, 0), When(6, 0), 1),
+    )
+    assert (books.done, books.exit_code) == (1, ExitCode.BEHIND)
+    only = books_of(tmp_path, *records, replica="a:389")
+    assert ([p.replica for p in only.pending], only.others) == (["a:389"], 1)
+
+
+def test_rejects_are_grouped_by_reason_most_first(tmp_path: Path) -> None:
+    reasons = ["x", "No such object", "No such object", ""]
+    books = books_of(tmp_path, *(change(f"cn={n}", n, 0, "a", error=reason) for n, reason in enumerate(reasons)))
+    assert [(group.reason, len(group.records)) for group in books.rejected] == [
+        ("No such object", 2), ("x", 1), ("no reason given (slapd 2.1 wrote none)", 1),
+    ]  # fmt: skip
+    assert books.exit_code is ExitCode.FINDING
+
+
+def test_without_a_replica_all_records_must_agree_on_one(tmp_path: Path) -> None:
+    path = tmp_path / "replog"
+    for names, expected in ((["a", "a:389"], "a:389"), ([], "")):
+        path.write_bytes(b"".join(write(change("cn=a", 1, None, name)) for name in names))
+        file = ReplogFile(path)
+        assert only_replica([(file, {})]) == expected
+        file.close()
+    path.write_bytes(write(change("cn=a", 1, None, "a", "b")) + write(change("cn=a", 1, None, "a")))
+    file = ReplogFile(path)
+    with pytest.raises(UsageError, match="a:389, b:389"):
+        only_replica([(file, {})])
+    file.close()
+
+
+def test_no_report_shows_a_password(tmp_path: Path) -> None:
+    path = tmp_path / "replog"
+    secret = Record("cn=a", Modify((Mod("replace", "userPassword", (b"s3cret",)),)), When(1), ("h",))
+    path.write_bytes(write(secret) + b"time: 2\ndn: cn=b\nchangetype: add\nuserPassword: s3cret\n-\n\n")
+    file = ReplogFile(path)
+    shown = "".join(words.plan_text(dry_run([(file, {})], Settings(REPLICA))))
+    file.close()
+    assert "userPassword: ********" in shown
+    file = ReplogFile(path)
+    books = explain([(file, {})])
+    file.close()
+    for text in (shown, words.backlog_text(books, 5.0), words.backlog_json(books, 5.0), repr(books)):
+        assert "s3cret" not in text and "czNjcmV0" not in text
+
+
+def test_hostile_names_reach_no_terminal(tmp_path: Path) -> None:
+    books = books_of(tmp_path, change("cn=\x1b[31mred", 1, 0, "a\x1b", error="no\x1b"))
+    assert "\x1b" not in words.backlog_text(books, 5.0) + words.backlog_json(books, 5.0)
+
+
+def test_entries_are_judged_one_by_one() -> None:
+    from ldaprepl.domain.compare import Comparer
+    from ldaprepl.domain.matching import Schema
+    from ldaprepl.domain.scope import ReplicationScope
+    from ldaprepl.replay import check
+
+    class Held:
+        def __init__(self, **entries: bytes) -> None:
+            self.entries = {f"cn={name}": Entry(f"cn={name}", {"sn": (value,)}) for name, value in entries.items()}
+
+        def fetch(self, dns: list[str], scope: object, attributes: object = ()) -> list[Entry | None]:
+            return [self.entries.get(dn) for dn in dns]
+
+    comparer = Comparer(Schema.EMPTY, ReplicationScope("", attrs=("*",)), lambda f: (f, []), lambda v: (v,))
+    found = check(
+        Held(same=b"1", other=b"1", here=b"1"), Held(same=b"1", other=b"2", there=b"1"),  # type: ignore[arg-type]
+        ["cn=same", "cn=other", "cn=here", "cn=there", "cn=none", "cn=same"], comparer,
+    )  # fmt: skip
+    assert [one.standing for one in found] == [
+        Standing.EQUAL, Standing.DIFFERS, Standing.MISSING, Standing.EXTRA, Standing.GONE,
+    ]  # fmt: skip
