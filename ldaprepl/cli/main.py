@@ -6,7 +6,7 @@ so it runs with its standalone mode off and everything is mapped here. Commands 
 
 from __future__ import annotations
 
-import difflib
+import gc
 import importlib
 import os
 import signal
@@ -57,6 +57,8 @@ class _Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            import difflib
+
             near = difflib.get_close_matches(args[0], COMMANDS, n=1)
             hint = f" Did you mean '{near[0]}'?" if near else " 'ldaprepl --help' lists them."
             raise click.UsageError(f"There is no command '{args[0]}'.{hint}", ctx)
@@ -87,6 +89,7 @@ def main() -> NoReturn:
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    gc.freeze()  # or the interpreter looks for garbage in all that it is about to throw away
     sys.exit(code)
 
 
