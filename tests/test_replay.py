@@ -110,24 +110,55 @@ def run(folder: Path, server: Server, *paths: Path, settings: Settings | None = 
         return done
 
 
-def test_a_run_that_dies_at_any_moment_is_gone_on_with(tmp_path: Path) -> None:
+class Notebook(list[int]):
+    """Numbers that outlive the process that wrote them."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        super().__init__(map(int, path.read_text().split()) if path.exists() else ())
+
+    def append(self, number: int) -> None:
+        super().append(number)
+        with self.path.open("a") as file:
+            file.write(f"{number}\n")
+
+
+def dies(folder: Path, log: Path, fuse: int, *, interrupted: bool) -> bool:
+    """One run in a process of its own that is killed, or interrupted, at that moment; whether it was."""
+    child = os.fork()
+    if child == 0:
+        code = 2
+        try:
+            server = Server()
+            server.arrived, server.fuse = Notebook(folder / "arrived"), fuse
+            if not interrupted:
+                server.tick = lambda: setattr(server, "fuse", server.fuse - 1) or server.fuse or os._exit(1)  # type: ignore[func-returns-value,method-assign]  # as SIGKILL does
+            run(folder, server, log)
+            code = 0
+        except Died:
+            code = 1
+        finally:
+            os._exit(code)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert code in (0, 1)
+    return code == 1
+
+
+@pytest.mark.parametrize("interrupted", [True, False], ids=["interrupted", "killed"])
+def test_a_run_that_dies_at_any_moment_is_gone_on_with(tmp_path: Path, interrupted: bool) -> None:
     log = tmp_path / "replog"
-    log.write_bytes(b"".join(record(n, "cn=bad" if n % 3 == 0 else "") for n in range(1, 9)))
-    for moment in range(1, 40):
+    log.write_bytes(b"".join(record(n, "cn=bad" if n % 3 == 0 else "") for n in range(1, 8)))
+    for moment in range(1, 23):
         folder = tmp_path / str(moment)
-        server = Server()
-        server.fuse = moment
-        deaths = 0
-        while True:
-            try:
-                run(folder, server, log)
-                break
-            except Died:
-                deaths += 1
-                server.fuse = moment if deaths < 5 else -1
-        assert server.arrived == [1, 2, 4, 5, 7, 8], moment
+        folder.mkdir()
+        died = dies(folder, log, moment, interrupted=interrupted)
+        assert died == (moment < 20), moment  # 3 moments for each of 5 records, 2 for each of 2 refused ones
+        dies(folder, log, 2, interrupted=interrupted)
+        dies(folder, log, 3, interrupted=interrupted)
+        assert not dies(folder, log, -1, interrupted=interrupted)
+        assert Notebook(folder / "arrived") == [1, 2, 4, 5, 7], moment
         assert (folder / "refused.rej").read_bytes().count(b"ERROR: ") == 2, moment
-        with open_book(folder, server.uri) as book:
+        with open_book(folder, Server.uri) as book:
             assert len(book.refused()) == 2, moment
 
 
