@@ -7,6 +7,7 @@ user said so: `checked` refuses the combination before any socket exists.
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -136,20 +137,22 @@ class Endpoint:
 
 def parse_uri(uri: str) -> Address:
     """Take an LDAP URL apart (RFC 4516; ldapi as OpenLDAP writes it). Raises `UsageError`."""
+    shown = repr(re.sub(r"(?s):.*@", "://", uri))  # a password may stand there, though no LDAP URL has one
     try:
         parts = urlsplit(uri)
         port = parts.port
     except ValueError as error:
-        raise UsageError(f"{uri!r} is not an LDAP URL: {error}") from None
+        raise UsageError(f"{shown} is not an LDAP URL: {error}") from None
     scheme = parts.scheme.lower()
-    if scheme == "ldapi":
-        path = unquote(parts.netloc) or unquote(parts.path.rstrip("/")) or DEFAULT_LDAPI
-        return Address("ldapi", path=path)
-    if scheme not in _PORTS or not parts.hostname:
+    local = scheme == "ldapi"
+    named = parts.hostname and parts.hostname.isprintable() and " " not in parts.hostname
+    if not (local or (scheme in _PORTS and named)) or not uri.isprintable() or port == 0:
         raise UsageError(
-            f"{uri!r} is not an LDAP URL",
+            f"{shown} is not an LDAP URL",
             "Write ldap://host[:port], ldaps://host[:port] or ldapi:///path%2Fof%2Fsocket.",
         )
-    if parts.path.strip("/") or parts.query or parts.username:
-        raise UsageError(f"{uri!r} holds more than a server", "Give the base with --base and the rest as options.")
-    return Address(scheme, parts.hostname, port or _PORTS[scheme])
+    if parts.query or parts.fragment or parts.username is not None or (parts.path.strip("/") and not local):
+        raise UsageError(f"{shown} holds more than a server", "Give the base with --base and the rest as options.")
+    if local:
+        return Address("ldapi", path=unquote(parts.netloc) or unquote(parts.path.rstrip("/")) or DEFAULT_LDAPI)
+    return Address(scheme, str(parts.hostname), port or _PORTS[scheme])
