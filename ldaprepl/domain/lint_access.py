@@ -65,7 +65,7 @@ def soft_size(words: Sequence[str]) -> int | None:
     for word in words:
         key, _, value = word.lower().partition("=")
         if key in ("size", "size.soft"):
-            found = UNLIMITED if value in ("unlimited", "none", "-1") else int(value) if value.isdigit() else found
+            found = UNLIMITED if value in ("unlimited", "none", "-1") else int(value) if value.isdecimal() else found
     return found
 
 

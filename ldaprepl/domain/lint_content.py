@@ -35,7 +35,9 @@ def _no_operational(spot: Spot) -> Iterator[Hit]:
     if spot.has("attrs") and "+" not in names:
         what = 'attrs="*"' if names == ("*",) else "the list of attributes"
         cure = "remove attrs" if names == ("*",) else f'attrs="{",".join((*spot.stanza.attrs, "+"))}"'
-        yield Hit(spot.at("attrs"), f"{what} leaves out the operational attributes", cure)
+        # a list is usually meant as it is; the star is usually meant as everything
+        severity = None if "*" in names else Severity.INFO
+        yield Hit(spot.at("attrs"), f"{what} leaves out the operational attributes", cure, severity=severity)
 
 
 def _strict(spot: Spot) -> Iterator[Hit]:
@@ -76,7 +78,7 @@ def _misses(wanted: str, base: str) -> bool:
 def _limited(spot: Spot) -> Iterator[Hit]:
     for name in ("sizelimit", "timelimit"):
         value = spot.text(name).lower()
-        if value.isdigit() and int(value):
+        if value.isdecimal() and int(value):
             yield Hit(spot.at(name), f"{name}={value} cuts the refresh", f"remove {name}")
 
 

@@ -115,7 +115,7 @@ def _no_index(database: Database) -> Iterator[Hit]:
 def _bad_options(database: Database) -> Iterator[Hit]:
     source = database.source
     for setting in database.section.all("syncprov-checkpoint"):
-        numbers = [word for word in setting.words if word.isdigit() and int(word)]
+        numbers = [word for word in setting.words if word.isdecimal() and int(word)]
         if len(setting.words) != 2 or len(numbers) != 2:
             yield Hit(
                 source.at(setting.place),

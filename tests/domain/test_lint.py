@@ -149,6 +149,109 @@ def test_whatever_follows_nothing_raises_and_nothing_leaks(noise: str) -> None:
     assert "Zq1wX9" not in everything(text.replace("\nrid", "\n rid"))
 
 
+DIRECTIVES = [
+    "syncrepl",
+    "database",
+    "suffix",
+    "rootdn",
+    "index",
+    "limits",
+    "sizelimit",
+    "access",
+    "overlay",
+    "serverID",
+    "logdb",
+    "updateref",
+    "updatedn",
+    "multiprovider",
+    "mirrormode",
+    "moduleload",
+    "include",
+    "syncprov-checkpoint",
+    "lastmod",
+    "syncprov-sessionlog",
+    "syncprov-nopresent",
+    "maxsize",
+    "idletimeout",
+    "attributetype",
+    "replica",
+    "  ",
+    "#",
+    "# syncrepl",
+]
+WORDS = st.one_of(
+    st.sampled_from(
+        [
+            "mdb",
+            "config",
+            "monitor",
+            "syncprov",
+            "accesslog",
+            "dc=x",
+            "cn=a,dc=x",
+            "to",
+            "by",
+            "*",
+            "read",
+            "users",
+            "on",
+            "TRUE",
+            "0",
+            "1",
+            "\u00b2",
+            "eq,sub",
+            "entryUUID",
+            "size=unlimited",
+            "size.hard=1",
+            "dn.exact=cn=a",
+            "size.soft=",
+            "attrs=userPassword",
+            "=rw",
+            "ldap://a",
+            "ldap://[",
+            "http://a",
+            "NAME",
+            "(",
+            "\\",
+            '"',
+            "=",
+            ",",
+            "rid=1",
+            "rid=",
+            "provider=ldap://a:x",
+            "searchbase=dc=x",
+            "binddn=cn=a",
+            "credentials=",
+            "attrs=",
+            "retry=",
+            "interval=1:2",
+            "syncdata=accesslog",
+            "logbase=dc=x",
+            "type=",
+            "scope=",
+            "filter=(",
+            "tls_protocol_min=3.9",
+            "sizelimit=\u00b2",
+        ]
+    ),
+    st.text(max_size=6),
+)
+CONFIGURATION = st.lists(st.tuples(st.sampled_from(DIRECTIVES), st.lists(WORDS, max_size=6)), max_size=14)
+
+
+@given(CONFIGURATION, st.booleans(), st.sampled_from(["", "2.2", "2.3", "2.4", "2.6.10"]))
+def test_no_configuration_makes_a_rule_raise(lines: list[tuple[str, list[str]]], twice: bool, version: str) -> None:
+    text = "\n".join(" ".join([name, *words]) for name, words in lines)
+    tree = "dn: cn=config\n\ndn: olcDatabase={1}mdb,cn=config\n" + "\n".join(
+        f"olc{name.replace('-', '')}: {' '.join(words)}" for name, words in lines if name.isalpha()
+    )
+    sources = [conf(text, openldap=version), *([conf(text, name="other.conf")] if twice else [])]
+    with contextlib.suppress(ValueError):
+        sources.append(ldif(tree, openldap=version))
+    report = LintReport(tuple(sources), findings(*sources))
+    render_text(report), render_json(report), render_sarif(report, TABLE, "0")
+
+
 def test_sarif_is_what_the_standard_asks_for() -> None:
     report = LintReport((consumer(),), findings(consumer({"retry": None, "starttls": None}, name="/etc/ldap/a b.conf")))
     document = json.loads(render_sarif(report, TABLE, "1.0"))
