@@ -119,6 +119,9 @@ class DirectoryReader(Protocol):
     def count(self, scope: ReplicationScope, filter: str, watch: Callable[[int], None], sample: int = 0) -> Count:
         """Read through the scope with another filter, without attributes; `watch` hears how many there are so far."""
 
+    def read(self, scope: ReplicationScope, attributes: Sequence[str]) -> Iterator[Entry]:
+        """The entries of the scope, as they come. Raises `IncompleteRead` unless it ends with success."""
+
 
 class LiveConfig(Protocol):
     """The cn=config of a running server."""

@@ -81,7 +81,7 @@ def fitted(job: Job, consumer: Running) -> Job:
 def consumer_findings(job: Job, consumer: Running, provider: DirectoryReader) -> tuple[Finding, ...]:
     """What stands against this consumer."""
     chosen = plan(job.access, job.scope, job.rid, job.manner)
-    scope = job.scope if job.scope.filter.startswith("(") else replace(job.scope, filter=f"({job.scope.filter})")
+    scope = job.scope if job.scope.filter.startswith("(") else job.whole_filter
     found = [
         applyconfig.missing_schema(provider, scope, subschema(provider), consumer.schema),
         None if consumer.survey.stanzas else applyconfig.foreign_data(provider, consumer.reader, scope),

@@ -11,6 +11,7 @@ import click
 from ldaprepl.cli import options
 from ldaprepl.cli.init_apply import Running, apply, check_apply, consumer_findings, fitted, running
 from ldaprepl.cli.init_parts import PYTHON, Job, check_usage, text_of
+from ldaprepl.cli.init_seed import write_seed
 from ldaprepl.cli.output import emit, progress
 from ldaprepl.domain import syncvalues
 from ldaprepl.domain.blueprint import Places
@@ -77,6 +78,8 @@ _live = options.all_of(
 @_kind
 @_place
 @_live
+@click.option("--seed", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False),
+              help="Write the provider's entries too, for slapadd at a big consumer.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Write in spite of an error found at the provider.")
 @options.output
 @options.quiet
@@ -113,6 +116,8 @@ def command(**given: Any) -> int:
                 return ExitCode.FINDING
         if consumer and given["apply"]:
             return apply(job, consumer)
+    if given["seed"] and found:
+        write_seed(job, endpoint, found[0])
     text = text_of(job)
     emit(text, given["output"], PRIVATE if job.access.password or given["full"] else None)
     return ExitCode.OK

@@ -54,6 +54,11 @@ class Job:
         return version_of(self.given)
 
     @property
+    def whole_filter(self) -> ReplicationScope:
+        """The scope with the outer parentheses that slapd would add to the filter."""
+        return replace(self.scope, filter=f"({self.scope.filter})")
+
+    @property
     def target(self) -> Target:
         """The consumer. Raises `UsageError`."""
         target = Target(
@@ -74,6 +79,8 @@ def check_usage(given: options.Given) -> None:
     """Refuse what does not go together. Raises `UsageError`."""
     python, partial = given["method"] == PYTHON, given["suffixmassage"] or given["filter"] != MATCH_ALL
     clashes = [
+        (given["seed"] and (python or given["for_provider"] or given["apply"]),
+         "--seed is for a native consumer that is not running yet: load it first, then --apply"),
         (given["mirror"] and partial, "--mirror is for whole databases: no --filter, no --suffixmassage"),
         (given["mirror"] and python, "--mirror needs native syncrepl, not --method python"),
         (given["for_provider"] and python, "--for-provider is for native consumers; ldaprepl sync needs nothing there"),

@@ -1,0 +1,73 @@
+"""`init-consumer --seed FILE`: the LDIF that a big consumer starts from, written as it is read."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from ldaprepl import bulkload
+from ldaprepl.cli import options
+from ldaprepl.cli.init_parts import Job
+from ldaprepl.cli.output import progress
+from ldaprepl.domain.entry import Entry
+from ldaprepl.domain.ldif import entry_text
+from ldaprepl.domain.matching import Schema
+from ldaprepl.domain.provider import ProviderProfile
+from ldaprepl.domain.words import comment
+from ldaprepl.errors import UsageError
+from ldaprepl.init_consumer import subschema
+from ldaprepl.report.values import printable
+from ldaprepl.wire.endpoint import Endpoint
+from ldaprepl.wire.probe import Probe
+from ldaprepl.wire.stream import open_stream
+
+
+def write_seed(job: Job, endpoint: Endpoint, profile: ProviderProfile) -> None:
+    """Write it, with mode 0600: it holds every password hash. Raises `LdapreplError`; then there is no file."""
+    scope = job.scope if job.scope.filter.startswith("(") else job.whole_filter
+    bulkload.check(scope, profile.suffix, base_in_filter=profile.base_in_filter)
+    bar = progress(job.given["quiet"])
+    file: Path = job.given["seed"]
+    try:
+        with open_stream(endpoint) as stream:
+            probe = Probe(stream)
+            entries = bulkload.seed(probe, scope, Schema.parse(*subschema(probe)), profile.suffix or "", bar)
+            count = _write(file, _heading(job), entries)
+    finally:
+        bar.close()
+    options.notice(f"{count:,} entries are in {file}; load them with: slapadd -q -b {scope.base!r} -l {file}")
+
+
+def _heading(job: Job) -> str:
+    base = printable(job.scope.base)
+    return comment(
+        f"Seed for a consumer of {printable(job.access.uri)}, by ldaprepl init-consumer. For an empty database whose "
+        f"suffix is {base}, before slapd is started: slapadd -q (not -w: the contextCSN is in here). "
+        "The consumer goes on from there."
+    )
+
+
+def _write(file: Path, heading: str, entries: Iterable[Entry]) -> int:
+    """Beside its place, then renamed: a seed is whole or not there."""
+    count = 0
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)  # mode 0600
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as out:
+                out.write(heading + "\n")
+                for entry in entries:
+                    out.write(entry_text(entry))
+                    count += 1
+                out.flush()
+                os.fsync(out.fileno())
+            Path(name).replace(file)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                Path(name).unlink()
+            raise
+    except OSError as error:
+        raise UsageError(f"{file} cannot be written ({error.strerror})") from None
+    return count
