@@ -13,7 +13,6 @@ from ldaprepl.check import Member, Options, Outcome, check
 from ldaprepl.cli import options
 from ldaprepl.cli.members import members_of, server_options, tools
 from ldaprepl.cli.output import emit
-from ldaprepl.domain import alarm
 from ldaprepl.domain.health import Criterion, Finding, Health, Policy, Status
 from ldaprepl.domain.judgement import Debt, Key
 from ldaprepl.domain.scope import ReplicationScope
@@ -117,7 +116,8 @@ def _samples(
 
 def _remembering(state: Path, policy: Policy, given: options.Given) -> int:
     """Check with a memory; in cron mode speak only of what changed."""
-    from ldaprepl.wire import healthstate  # json and locks are not needed without
+    from ldaprepl.domain import alarm  # without a memory neither this nor json is needed
+    from ldaprepl.wire import healthstate
 
     with healthstate.locked(state):
         memory = healthstate.load(state)

@@ -20,19 +20,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-# One pattern a form: year month day hour minute second [fraction], change count, server ID, modification number.
+_FLAGS = re.ASCII | re.IGNORECASE
+# One pattern a form: year month day hour minute second [fraction], change count, server ID, modification number. Those
+# of old masters are compiled when one is met: a check starts every minute.
 _FORM_24 = re.compile(
-    r"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)\.(\d{6})Z#([0-9a-f]{6})#([0-9a-f]{3})#([0-9a-f]{6})",
-    re.ASCII | re.IGNORECASE,
+    r"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)\.(\d{6})Z#([0-9a-f]{6})#([0-9a-f]{3})#([0-9a-f]{6})", _FLAGS
 )
-_FORM_22 = re.compile(
-    r"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)()Z#([0-9a-f]{6})#([0-9a-f]{2})#([0-9a-f]{6})",
-    re.ASCII | re.IGNORECASE,
-)
-_FORM_21 = re.compile(
-    r"(\d{4})(\d\d)(\d\d)(\d\d):(\d\d):(\d\d)()Z#0x([0-9a-f]{4,6})#([0-9]{1,3})#([0-9a-f]{4,6})",
-    re.ASCII | re.IGNORECASE,
-)
+_FORM_22 = r"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)()Z#([0-9a-f]{6})#([0-9a-f]{2})#([0-9a-f]{6})"
+_FORM_21 = r"(\d{4})(\d\d)(\d\d)(\d\d):(\d\d):(\d\d)()Z#0x([0-9a-f]{4,6})#([0-9]{1,3})#([0-9a-f]{4,6})"
 _LARGEST_SID = 0xFFF
 
 
@@ -55,10 +50,10 @@ class Csn:
     def parse(cls, text: str | bytes) -> Csn:
         """Read any of the three forms. Raises ValueError for anything else."""
         written = text.decode("ascii", "replace") if isinstance(text, bytes) else text
-        match = _FORM_24.fullmatch(written) or _FORM_22.fullmatch(written)
+        match = _FORM_24.fullmatch(written) or re.fullmatch(_FORM_22, written, _FLAGS)
         sid_base = 16
         if match is None:
-            match = _FORM_21.fullmatch(written)
+            match = re.fullmatch(_FORM_21, written, _FLAGS)
             sid_base = 10  # 2.1 printed it with %d
         if match is None:
             raise ValueError(f"not a change sequence number: {written!r}")

@@ -6,7 +6,6 @@ user said so: `checked` refuses the combination before any socket exists.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -77,6 +76,8 @@ class Address:
         """Nothing sent there crosses a network."""
         if self.scheme == "ldapi" or self.host == "localhost":
             return True
+        import ipaddress  # only where somebody asks
+
         try:
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
