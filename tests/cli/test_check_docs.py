@@ -42,4 +42,4 @@ def test_every_key() -> None:
 
 def test_every_option_named_exists() -> None:
     known = {name for each in (command, status) for parameter in each.params for name in parameter.opts}
-    assert set(re.findall(r"(?<![\w-])(--[a-z-]+)", TEXT)) <= known
+    assert set(re.findall(r"(?<![\w-])(--[a-z][a-z-]+)", TEXT)) <= known
