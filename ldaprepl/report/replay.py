@@ -38,7 +38,7 @@ def backlog_text(backlog: Backlog, now: float, limit: int = 20) -> str:
         )
         lines.append(f"  from {_moment(pending.oldest, now)} to {_moment(pending.newest, now)}")
     for group in backlog.rejected:
-        lines.append(f"REJECTED ({printable(group.reason)}): {len(group.records):,}")
+        lines.append(f"REJECTED ({printable(group.reason)}): {len(group.records):,}, {_span(group.records, now)}")
         lines += _briefs(group.records, limit, reason=False)
     lines += _trouble(backlog.broken, backlog.unfinished, limit)
     lines += _checks(backlog.checks, limit)
@@ -260,6 +260,11 @@ def _kinds(kinds: Mapping[str, int]) -> str:
 
 def _counted(count: int, one: str, many: str = "") -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def _span(records: tuple[Brief, ...], now: float) -> str:
+    stamps = sorted((one.when for one in records if one.when), key=lambda when: when.seconds)
+    return f"from {_moment(stamps[0], now)} to {_moment(stamps[-1], now)}" if stamps else ""
 
 
 def _moment(when: When, now: float) -> str:
