@@ -14,6 +14,7 @@ from ldaprepl.check import Member, Tools
 from ldaprepl.cli import options
 from ldaprepl.domain.scope import ReplicationScope
 from ldaprepl.errors import UsageError
+from ldaprepl.protocol.filters import encode_filter
 from ldaprepl.wire.endpoint import Endpoint, parse_uri
 from ldaprepl.wire.replica import LdapReplica, side_by_side
 
@@ -38,6 +39,7 @@ def server_options(function: Callable[..., Any]) -> Callable[..., Any]:
 def members_of(given: options.Given) -> Iterator[tuple[list[Member], ReplicationScope]]:
     """The servers and the scope that the options name. Raises `LdapreplError`."""
     scope, named = _from_stanza(given) if given["stanza"] else _from_options(given)
+    encode_filter(scope.filter)  # a slip in the filter is a usage error, before any server is asked
     addresses = [parse_uri(endpoint.uri) for endpoint, _ in named]
     if len(set(addresses)) < len(addresses):
         raise UsageError("a server is named twice", "Name each once, as provider or as consumer.")

@@ -22,6 +22,7 @@ WHOLE = ["check", "--provider", "ldap://127.0.0.1:9", "--consumer", "ldap://127.
         ([*WHOLE, "--severity", "ahead=bad"], "is not CRITERION=STATUS"),
         ([*WHOLE, "--severity", "moon=ok"], "Criteria: lag, ahead, extra"),
         ([*WHOLE, "-D", "cn=x"], "there is no password for cn=x"),
+        ([*WHOLE, "--filter", "(cn=a"], "filter"),
         (["check", "--provider", "http://a", "--consumer", "ldap://b", "-b", "dc=x"], "is not an LDAP URL"),
         (["check", "--provider", "ldap://a", "--consumer", "LDAP://A:389", "-b", "dc=x"], "a server is named twice"),
         ([*WHOLE, "--stanza", "ldapi:///"], "--stanza names the servers itself"),
