@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ldaprepl.domain import dn as names
 from ldaprepl.domain.backlog import BROKEN, Backlog, Brief, Check, Ledger, Place, ReplayReport, Standing, brief
@@ -28,13 +28,19 @@ _POLL = 0.5  # seconds between two looks at a file that is followed
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`replica`: only its records (None: the files must be clear about it); `base`: only what lies below;
-    `follow`: stay with the last file; `again`: do not refuse a file that begins with a record known already."""
+    """`replica`: only its records (None: all records must be for the same ones, `named` gave which); `base`: only what
+    lies below; `follow`: stay with the last file; `again`: take a file that begins with a record known already."""
 
     replica: str | None = None
+    named: frozenset[str] | None = None
     base: str = ""
     follow: bool = False
     again: bool = False
+
+    @property
+    def status_of(self) -> str:
+        """The replica whose line of slurpd's status counts."""
+        return self.replica or min(self.named or (), default="")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,24 +65,30 @@ def explain(logs: Sequence[tuple[Log, Status]], replica: str | None = None) -> B
     return ledger.backlog(notes)
 
 
-def only_replica(logs: Iterable[tuple[Log, Status]]) -> str:
-    """The replica whose records these are; empty when none is named. Raises `UsageError` where records differ in whom
-    they are for: one change may then be there in several versions."""
+def named(logs: Iterable[tuple[Log, Status]]) -> frozenset[str] | None:
+    """The replicas that every record is for; None without any record. Raises `UsageError` where records differ: one
+    change may then be there in several versions, and somebody must choose."""
     found: frozenset[str] | None = None
     for log, _ in logs:
         for item in log.items():
-            if item.record is None:
-                continue
-            now = frozenset(map(replica_key, item.record.replicas))
-            if found is not None and now != found:
-                everyone = ", ".join(sorted(now | found)) or "nobody"
-                raise UsageError(
-                    f"not all records are for the same replicas ({Place(log.name, item.line)} is for"
-                    f" {', '.join(sorted(now)) or 'everybody'}; named are {everyone})",
-                    "Choose whose records to apply with --replica HOST[:PORT].",
-                )
-            found = now
-    return sorted(found)[0] if found else ""
+            if item.record is not None:
+                found = _agreed(found, item.record, Place(log.name, item.line))
+    return found
+
+
+def _agreed(so_far: frozenset[str] | None, record: Record, place: Place) -> frozenset[str]:
+    now = frozenset(map(replica_key, record.replicas))
+    if so_far is not None and now != so_far:
+        raise UsageError(
+            f"not all records are for the same replicas ({place} is for {_listed(now)}, others are for"
+            f" {_listed(so_far)})",
+            "Choose whose records to apply with --replica HOST[:PORT].",
+        )
+    return now
+
+
+def _listed(replicas: frozenset[str]) -> str:
+    return ", ".join(sorted(replicas)) or "every replica"
 
 
 def dry_run(logs: Iterable[tuple[Log, Status]], settings: Settings) -> Iterator[tuple[Place, Record]]:
@@ -103,10 +115,9 @@ def check(provider: Directory, consumer: Directory, dns: Sequence[str], comparer
 
 
 def _wanted(record: Record, settings: Settings, status: Status) -> bool:
-    replica = settings.replica or ""
-    if replica and not record.is_for(replica):
+    if settings.replica is not None and not record.is_for(settings.replica):
         return False
-    return not is_done(record, status.get(replica)) and _is_inside(record.dn, settings.base)
+    return not is_done(record, status.get(settings.status_of)) and _is_inside(record.dn, settings.base)
 
 
 def _is_inside(dn: str, base: str) -> bool:
@@ -147,7 +158,7 @@ class Run:
         Raises `GuardRefused`, `IncompleteRead`, and, but for `follow`, `ServerUnavailable`. All that was done is
         saved, whatever is raised.
         """
-        self.book.bind(self.settings.replica or "")
+        self.book.bind(self.settings.status_of)
         self.tools.progress.phase("replay")
         try:
             for number, (log, status) in enumerate(logs):
@@ -195,8 +206,13 @@ class Run:
             )
         self._fresh = False
         record = item.record
+        if self.settings.replica is None:
+            agreed = _agreed(self.settings.named, record, place)
+            if self.settings.named is None:
+                self.settings = replace(self.settings, named=agreed)
+                self.book.bind(self.settings.status_of)
         if not _wanted(record, self.settings, status):
-            if is_done(record, status.get(self.settings.replica or "")):
+            if is_done(record, status.get(self.settings.status_of)):
                 self._done += 1
             else:
                 self._others += 1
@@ -211,7 +227,7 @@ class Run:
             self._applied[record.kind] += 1
             self.book.done(log.position, item.raw)
         else:
-            self.rejects.append(write(rejected(record, answer.reason, self.settings.replica or "")), doubt is not None)
+            self.rejects.append(write(rejected(record, answer.reason, self.settings.status_of)), doubt is not None)
             refused = brief(place, record, answer.reason)
             self._refused.append(refused)
             self.book.done(log.position, item.raw, refused)
@@ -260,7 +276,7 @@ class Run:
         return ReplayReport(
             consumer=self.target.uri,
             mode=self._mode,
-            replica=self.settings.replica or "",
+            replica=self.settings.status_of,
             files=tuple(self._files),
             applied=dict(self._applied),
             done=self._done,

@@ -18,10 +18,10 @@ from ldaprepl.domain.entry import Entry
 from ldaprepl.domain.replog import Delete, Mod, Modify, Record, When
 from ldaprepl.domain.replogwrite import write
 from ldaprepl.errors import AlreadyRunning, ExitCode, GuardRefused, LdapreplError, ServerUnavailable, UsageError
-from ldaprepl.replay import Run, Settings, Tools, dry_run, explain, only_replica
+from ldaprepl.replay import Run, Settings, Tools, dry_run, explain, named
 from ldaprepl.replayports import Answer
 from ldaprepl.report import replay as words
-from ldaprepl.wire.replaystate import Book, RejectsFile, open_book
+from ldaprepl.wire.replaystate import RejectsFile, open_book
 from ldaprepl.wire.replogfile import ReplogFile, status_of
 
 REPLICA = "h:389"
@@ -95,7 +95,7 @@ def record(number: int, dn: str = "") -> bytes:
     return write(Record(dn or f"cn={number}", change, When(number), ("h",)))
 
 
-def run(folder: Path, server: Server, *paths: Path, settings: Settings | None = None, mine: Book | None = None) -> Run:
+def run(folder: Path, server: Server, *paths: Path, settings: Settings | None = None) -> Run:
     """One run over the files; the run, also when it died."""
     still = Still()
     with open_book(folder, server.uri) as book:
@@ -388,16 +388,30 @@ def test_rejects_are_grouped_by_reason_most_first(tmp_path: Path) -> None:
 
 def test_without_a_replica_all_records_must_agree_on_one(tmp_path: Path) -> None:
     path = tmp_path / "replog"
-    for names, expected in ((["a", "a:389"], "a:389"), ([], "")):
-        path.write_bytes(b"".join(write(change("cn=a", 1, None, name)) for name in names))
-        file = ReplogFile(path)
-        assert only_replica([(file, {})]) == expected
-        file.close()
-    path.write_bytes(write(change("cn=a", 1, None, "a", "b")) + write(change("cn=a", 1, None, "a")))
-    file = ReplogFile(path)
-    with pytest.raises(UsageError, match="a:389, b:389"):
-        only_replica([(file, {})])
-    file.close()
+
+    def whom(*records: Record) -> frozenset[str] | None:
+        path.write_bytes(b"".join(map(write, records)))
+        with closing(ReplogFile(path)) as file:
+            return named([(file, {})])
+
+    assert whom() is None
+    assert whom(change("cn=a", 1, None), change("cn=b", 1, None)) == frozenset()
+    assert whom(change("cn=a", 1, None, "a", "b"), change("cn=b", 1, None, "B:389", "a:0")) == {"a:389", "b:389"}
+    with pytest.raises(UsageError, match="is for a:389, others are for a:389, b:389"):
+        whom(change("cn=a", 1, None, "a", "b"), change("cn=a", 1, None, "a"))
+
+
+def test_a_second_version_of_a_change_stops_the_run_before_it_is_sent(tmp_path: Path) -> None:
+    """The log was empty, or of one mind, when it was looked at first."""
+    log, server = tmp_path / "replog", Server()
+    log.write_bytes(record(1) + write(change("cn=2", 2, None, "h")) + write(change("cn=2", 2, None, "other")))
+    for known in (None, frozenset({"h:389"})):
+        with pytest.raises(UsageError, match="other:389"):
+            run(tmp_path / str(known), server, log, settings=Settings(None, known))
+        assert server.arrived == [1, 2]
+        server.arrived.clear()
+    run(tmp_path / "chosen", server, log)
+    assert server.arrived == [1, 2]
 
 
 def test_no_report_shows_a_password(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from ldaprepl.domain.replog import When, replica_key
 from ldaprepl.domain.scope import ReplicationScope
 from ldaprepl.errors import ExitCode, UsageError
 from ldaprepl.protocol.messages import decode_entry, decode_values
-from ldaprepl.replay import Run, Settings, Tools, check, dry_run, explain, only_replica
+from ldaprepl.replay import Run, Settings, Tools, check, dry_run, explain, named
 from ldaprepl.report import replay as words
 from ldaprepl.wire.directory import LdapDirectory
 from ldaprepl.wire.endpoint import Endpoint
@@ -195,10 +195,11 @@ def _emit_run(given: options.Given, run: Run, checks: tuple[Check, ...] | None =
 def _settings(given: options.Given) -> Settings:
     """Whose records: as said, or as all records of the files agree."""
     replica = _replica(given)
+    everybody = None
     if replica is None:
         with contextlib.ExitStack() as opened:
-            replica = only_replica(_logs(given, opened, quiet=True))
-    return Settings(replica, given["base"], given["follow"], given["again"])
+            everybody = named(_logs(given, opened, quiet=True))
+    return Settings(replica, everybody, given["base"], given["follow"], given["again"])
 
 
 def _replica(given: options.Given) -> str | None:
