@@ -1,13 +1,14 @@
 """Every sample configuration: not stale, taken by slaptest, and with it a real slapd converges with a real provider.
 
 The provider runs with the sample `provider` and holds 2,000 awkward entries. What a sample calls by a placeholder
-(host, folder, certificate) is replaced; nothing else is changed, but for the schema of the awkward entries and shorter
-pauses between tries.
+(host, folder, certificate) is replaced; nothing else is changed, but for the schema of the awkward entries, shorter
+pauses between tries, and no waiting for the disk.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import subprocess
 import sys
@@ -23,6 +24,7 @@ import pytest
 from conftest import SlapdFactory
 from tls import Authority
 
+from ldaprepl.cli.main import run as ldaprepl
 from ldaprepl.domain.awkward import ATTRIBUTE_OPTIONS, ATTRIBUTE_TYPES, CONF_LINES, OBJECT_CLASSES, awkward
 from ldaprepl.domain.entry import Entry
 from ldaprepl.domain.ldif import entry_text
@@ -51,6 +53,16 @@ CONSUMERS = ("refreshonly", "refreshandpersist", "delta", "partial")
 @pytest.mark.parametrize("name", sorted(made.samples()))
 def test_no_sample_is_stale(name: str) -> None:
     assert made.same(FOLDER / name, made.samples()[name]), f"{name} is stale: make samples"
+
+
+@pytest.mark.parametrize("name", sorted(made.samples()))
+def test_lint_finds_nothing_but_what_a_sample_is_for(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = tmp_path / name
+    copy.write_text(made.samples()[name])
+    copy.chmod(0o600)  # which a file in a repository cannot be
+    assert ldaprepl(["lint", str(copy), "--fail-on", "warning"]) == 0, capsys.readouterr().out
 
 
 def test_the_passwords_of_the_samples_are_no_passwords() -> None:
@@ -84,6 +96,8 @@ class Stage:
             "/etc/ldap/schema": server.installation.schema_dir,
             "/usr/lib/ldap": server.installation.module_dir,
             "5 12 60 +": "1 +",
+            "\nmaxsize 1073741824": "\nmaxsize 1073741824\ndbnosync",
+            "\nolcDbMaxSize: 1073741824": "\nolcDbMaxSize: 1073741824\nolcDbNoSync: TRUE",
             made.TLS["CACertificate"]: self.authority.certificate,
             made.TLS["Certificate"]: certificate,
             made.TLS["CertificateKey"]: key,
@@ -175,8 +189,11 @@ def converged(provider: Slapd, consumer: Slapd) -> None:
 
 
 def equal(provider: Slapd, consumer: Slapd, *options: str) -> None:
-    done = run("verify", provider, consumer, *options)
-    assert done.returncode == 0 and "EQUAL" in done.stdout, done.stdout + done.stderr
+    done = run("verify", provider, consumer, "--format", "json", *options)
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = json.loads(done.stdout)
+    least = 100 if "--filter" in options else COUNT
+    assert report["verdict"] == "equal" and report["consumers"][0]["entries"]["equal"] > least
 
 
 @pytest.mark.parametrize("name", CONSUMERS)
