@@ -13,7 +13,7 @@ from __future__ import annotations
 import binascii
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from ldaprepl.domain import dn as names
@@ -175,7 +175,11 @@ class Reader:
         return self._line if self._held.strip(b"\r\n") else None
 
     def finish(self) -> Item | None:
-        """The last record of a file that is known to be whole, though no empty line follows it."""
+        """The last record of a file that is known to be whole, though no empty line follows it.
+
+        A file that ends within a line is not whole, whatever is known.
+        """
+        torn = bool(self._held.strip(b"\r\n"))
         if self._held:
             if not self._lines:
                 self._start = self._line
@@ -186,7 +190,7 @@ class Reader:
             return None
         item = self._item()
         self.end, self.next_line = self._at, self._line
-        return item
+        return replace(item, record=None, problem="the file ends in the middle of a line") if torn else item
 
     def _item(self) -> Item:
         raw, self._lines = b"".join(self._lines), []

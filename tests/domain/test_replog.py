@@ -185,6 +185,14 @@ def test_an_unfinished_record_waits_and_counts_only_when_the_file_is_said_to_be_
     assert (item.record.dn, reader.unfinished) == ("cn=a", None)
 
 
+def test_a_file_that_ends_within_a_line_is_never_whole() -> None:
+    reader = Reader()
+    assert list(reader.feed(b"time: 1\ndn: cn=a\nchangetype: modify\nreplace: sn\nsn: Smi\n-")) == []
+    item = reader.finish()
+    assert item is not None and item.record is None
+    assert "middle of a line" in item.problem
+
+
 @pytest.mark.parametrize(
     ("body", "words"),
     [

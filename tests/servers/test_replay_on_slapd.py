@@ -21,7 +21,10 @@ import pytest
 from conftest import SlapdFactory
 from oldmaster import BASE, REPLICA, OldMaster
 
+from ldaprepl.domain.syncrun import Mode
 from ldaprepl.replay import explain
+from ldaprepl.wire.endpoint import Endpoint, Simple
+from ldaprepl.wire.replaytarget import LdapTarget
 from ldaprepl.wire.replogfile import ReplogFile
 from ldaprepl.wire.slapdconf import Database, SlapdConf
 from ldaprepl.wire.slapdproc import Slapd
@@ -358,3 +361,23 @@ def test_captured_logs_are_taken_by_a_server_of_today(
             ((_, entry),) = connection.search_s(f"uid=moved,ou=Sandbox,{suffix}", ldap.SCOPE_BASE, attrlist=["*", "+"])
         assert entry["createTimestamp"] == [b"20261122102757Z"]
         assert entry["title"] == [b"Boss"] and "userPassword" not in entry and len(entry["jpegPhoto"][0]) == 269
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+def test_whether_a_record_arrived_can_be_told_for_every_record(site: Callable[..., Site], mode: Mode) -> None:
+    """Before it is sent the answer is no, afterwards yes: that is what makes a crash harmless."""
+    here = site(seed=12, lines=None if mode is Mode.UPDATEDN else ())
+    here.master.churn(250)
+    target = LdapTarget(Endpoint(here.consumer.ldap_uri, Simple(UPDATER, here.consumer.rootpw)), mode)
+    kinds = set()
+    with closing(ReplogFile(here.log)) as log, closing(target):
+        for item in log.items():
+            assert item.record is not None
+            assert target.open(item.record.dn) == mode.value
+            before = target.before(item.record)
+            assert not target.has(item.record, before), item.raw
+            answer = target.apply(item.record)
+            assert answer.taken, (item.raw, answer)
+            assert target.has(item.record, before), item.raw
+            kinds.add(item.record.kind)
+    assert kinds == {"add", "delete", "modify", "modrdn"}
