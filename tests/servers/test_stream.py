@@ -6,10 +6,13 @@ The identity behind a stream shows in what it may read: each identity has one en
 from __future__ import annotations
 
 import os
+import socket
 import traceback
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 from urllib.parse import quote
 from uuid import UUID
 
@@ -345,6 +348,53 @@ def test_a_server_killed_in_the_middle(slapd: SlapdFactory, authority: Authority
     finally:
         for stream in streams:
             stream.close()
+
+
+@pytest.mark.parametrize("accident", ["flipped", "cut"])
+def test_an_accident_under_tls(server: Slapd, authority: Authority, accident: str) -> None:
+    """Bytes that change or end on the way: TLS notices, and we say it."""
+    trusting = Tls(cacert=authority.certificate)
+    with (
+        forwarded(server.ldaps_uri, 1 << 20, accident) as uri,
+        open_stream(Endpoint(uri, tls=trusting, timeout=20)) as stream,
+    ):
+        stream.start(SearchRequest(BASE, "sub"))
+        with pytest.raises(IncompleteRead) as caught:
+            list(bulk(stream))
+    words = "the connection was lost (" if accident == "flipped" else "closed the connection before"
+    assert f"{uri}" in caught.value.message
+    assert words in caught.value.message
+    assert "_ssl.c" not in str(caught.value)
+
+
+@contextmanager
+def forwarded(uri: str, whole: int, accident: str) -> Iterator[str]:
+    """A way to the server for one connection, on which something happens after `whole` bytes of answers."""
+    host, _, port = uri.rpartition("//")[2].partition(":")
+
+    def forward() -> None:
+        client, _ = listener.accept()
+        with client, socket.create_connection((host, int(port))) as there, suppress(OSError):
+            Thread(target=copy, args=(client, there), daemon=True).start()
+            seen = 0
+            while data := bytearray(there.recv(65536)):
+                if seen <= whole < seen + len(data) and accident == "cut":
+                    client.shutdown(socket.SHUT_RDWR)
+                elif seen <= whole < seen + len(data):
+                    data[0] ^= 1
+                seen += len(data)
+                client.sendall(data)
+
+    def copy(source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                target.sendall(data)
+
+    with socket.create_server((host, 0)) as listener:
+        thread = Thread(target=forward, daemon=True)
+        thread.start()
+        yield f"ldaps://{host}:{listener.getsockname()[1]}"
+        thread.join(20)
 
 
 def test_a_server_that_stops_regularly(slapd: SlapdFactory) -> None:

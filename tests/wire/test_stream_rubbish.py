@@ -412,6 +412,22 @@ def test_a_password_goes_to_nobody_else(opener: Opener) -> None:
 
 
 @OPENERS
+def test_no_password_without_the_tls_that_was_asked_for(opener: Opener) -> None:
+    """A refusal of StartTLS can be put there by whoever wants to read the bind that follows."""
+    heard: list[bytes] = []
+
+    def script(connected: socket.socket) -> None:
+        connected.sendall(short_answer(number_of(request(connected)), 0x78, 2))
+        while got := request(connected):
+            heard.append(got)
+
+    with scripted(script) as where:
+        error = refusal(Endpoint(f"ldap://{where}", SIMPLE, Tls(starttls=True)), opener)
+    assert "refused StartTLS" in error.message
+    assert PASSWORD.encode() not in b"".join(heard)
+
+
+@OPENERS
 @settings(max_examples=60, deadline=None)
 @given(st.binary(max_size=30), st.integers(0, 20), st.sampled_from([0x61, 0x78, 0x65]))
 @example(b"\x31", 9, 0x61)
