@@ -112,6 +112,21 @@ def change_own_password(server: Slapd, password: str) -> None:
     connection.unbind_s()
 
 
+def test_a_consumer_that_is_only_asked_gives_a_free_rid_and_the_name_of_its_database(
+    source: Slapd, other: Slapd, slapd: SlapdFactory
+) -> None:
+    consumer = empty(slapd)
+    assert run(source, consumer, "--yes").returncode == 0
+    before = config(consumer)
+    done = subprocess.run(
+        [sys.executable, "-m", "ldaprepl", "init-consumer", "--provider", other.ldap_uri, "-b", SUFFIX, "-D", REPLICA,
+         "--consumer", consumer.ldapi_uri, "--format", "ldif"],
+        capture_output=True, text=True, check=False, env={**os.environ, "LDAPREPL_PASSWORD": PASSWORD},
+    )  # fmt: skip
+    assert done.returncode == 0 and "olcSyncrepl: rid=002" in done.stdout, done.stderr
+    assert f"dn: {DATABASE}" in done.stdout and config(consumer) == before
+
+
 def test_foreign_data_is_not_given_to_the_refresh_to_delete(source: Slapd, slapd: SlapdFactory) -> None:
     consumer = empty(slapd)
     connection = ldap.initialize(consumer.ldapi_uri)
