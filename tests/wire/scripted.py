@@ -1,4 +1,7 @@
-"""A server that does what no LDAP server does: a script of bytes, silence and hanging up, on a real socket."""
+"""A server that does what no LDAP server does: a script of bytes, silence and hanging up, on a real socket.
+
+And messages to send from it, by an encoder of the tests' own.
+"""
 
 from __future__ import annotations
 
@@ -60,3 +63,37 @@ def answering(*replies: bytes, silent: bool = False) -> Script:
             until_closed(connected)
 
     return script
+
+
+# -- answers, with lengths of two bytes ------------------------------------------------------------------------------
+
+
+def tlv(tag: int, *parts: bytes) -> bytes:
+    content = b"".join(parts)
+    return bytes((tag, 0x82)) + len(content).to_bytes(2, "big") + content
+
+
+def message(number: int, *parts: bytes) -> bytes:
+    return tlv(0x30, tlv(0x02, number.to_bytes(4, "big")), *parts)
+
+
+def result(op: int, code: int = 0, *more: bytes, text: bytes = b"") -> bytes:
+    return tlv(op, tlv(0x0A, bytes((code,))), tlv(0x04, b""), tlv(0x04, text), *more)
+
+
+def entry(dn: bytes) -> bytes:
+    return tlv(0x64, tlv(0x04, dn), tlv(0x30, tlv(0x30, tlv(0x04, b"cn"), tlv(0x31, tlv(0x04, b"value")))))
+
+
+def done(number: int, code: int = 0) -> bytes:
+    return message(number, result(0x65, code))
+
+
+def notice(oid: bytes = b"1.3.6.1.4.1.1466.20036") -> bytes:
+    return message(0, result(0x78, 52, tlv(0x8A, oid), text=b"going down"))
+
+
+def number_of(asked: bytes) -> int:
+    """The message ID of the first request in `asked`."""
+    at = 2 if asked[1] < 0x80 else 2 + (asked[1] & 0x7F)
+    return int.from_bytes(asked[at + 2 : at + 2 + asked[at + 1]], "big")
