@@ -5,6 +5,7 @@ What a server answers instead of entries is explained here, with the cure, becau
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 
 from ldaprepl.domain.csn import CsnSet
@@ -19,6 +20,9 @@ from ldaprepl.protocol.requests import SearchRequest, manage_dsa_it
 from ldaprepl.wire.endpoint import Anonymous, External
 from ldaprepl.wire.stream import Stream
 
+# Seconds between the questions for a contextCSN, by whether the server has shown one before (None: not known).
+_PAUSES: dict[bool | None, tuple[float, ...]] = {True: (0.01,) * 20, None: (0.01,) * 5, False: (0.0,)}
+
 
 class LdapDirectory:
     """A directory behind a bound stream."""
@@ -28,6 +32,7 @@ class LdapDirectory:
         self._asked: ReplicationScope | None = None
         self._base = ""
         self._suffixes: dict[str, str] = {}
+        self._shows_csn: bool | None = None  # None: not asked yet
 
     @property
     def uri(self) -> str:
@@ -48,11 +53,19 @@ class LdapDirectory:
     def context_csn(self, base: str) -> CsnSet:
         """The live contextCSN. A partial replica keeps it on a hidden glue entry: hence ManageDsaIT.
 
-        Asked for by name: `+` would give the stored value, which may be stale.
+        Asked for by name: `+` would give the stored value, which may be stale. Asked for again when it is not there:
+        while slapd 2.5 applies a change of the suffix entry itself, that entry shows none for a moment.
         """
-        answer = self.stream.search(self.suffix(base), attributes=("contextCSN",), controls=(manage_dsa_it(),))
+        suffix = self.suffix(base)
+        for pause in _PAUSES[self._shows_csn]:
+            answer = self.stream.search(suffix, attributes=("contextCSN",), controls=(manage_dsa_it(),))
+            values = [value for entry in answer.entries for value in entry.values("contextCSN")]
+            if values or not answer.entries:
+                break
+            time.sleep(pause)
+        self._shows_csn = bool(values)
         try:
-            return CsnSet.parse(value for entry in answer.entries for value in entry.values("contextCSN"))
+            return CsnSet.parse(values)
         except ValueError as error:
             raise ProtocolViolation(
                 f"{self.uri} has a contextCSN that is none: {error}", "Mend it there, or reload that server."
