@@ -39,7 +39,7 @@ main,header,footer{max-width:84rem;margin:0 auto;padding:0 1.25rem}
 header{padding-top:1.5rem}
 h1,h2{line-height:1.2;margin:0}
 h2{font-size:1.2rem;margin-bottom:.2rem}
-p{margin:.25rem 0}
+p{margin:.25rem 0;overflow-wrap:anywhere}
 a{color:var(--accent)}
 code{font:.875em/1.45 ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace;
 overflow-wrap:anywhere;white-space:pre-wrap;unicode-bidi:isolate}
@@ -87,9 +87,10 @@ grid-template-columns:repeat(auto-fit,minmax(17rem,1fr))}
 .charts{display:grid;align-items:start;gap:1.5rem 2.5rem;
 grid-template-columns:repeat(auto-fit,minmax(min(100%,26rem),1fr))}
 .charts>:first-child{grid-column:1/-1}
-.chart th{width:45%;padding:.3rem .6rem .3rem 0}
+.chart{table-layout:fixed}
+.chart th{width:45%;padding:.3rem .6rem .3rem 0;overflow-wrap:anywhere}
 .chart td{padding:.3rem 0}
-.chart .n{width:1%;padding-right:.75rem}
+.chart .n{width:5.5rem;padding-right:.75rem}
 .chart thead th{padding-bottom:.2rem}
 .d1{padding-left:1.1rem!important}.d2{padding-left:2.2rem!important}
 .d3{padding-left:3.3rem!important}.d4{padding-left:4.4rem!important}
@@ -186,8 +187,8 @@ function filter() {
     row.hidden = !fits;
     shown += fits;
   }
-  count.value = shown === rows.length ? `All ${number(rows.length)} rows shown.`
-    : `${number(shown)} of ${number(rows.length)} rows shown, the others are filtered out.`;
+  count.value = shown === rows.length ? `All ${number(rows.length)} findings in this table shown.`
+    : `${number(shown)} of ${number(rows.length)} findings shown, the others are filtered out.`;
 }
 let waiting = 0;
 search.addEventListener("input", () => { clearTimeout(waiting); waiting = setTimeout(filter, 120); });

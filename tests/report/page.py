@@ -34,7 +34,7 @@ ATTACKS = (
     "\x00\x07\x1b[31m\r\n\x7f\x85\u2028\u2029",
     "\udc80\udcff lone bytes",
 )
-_VOID = {"meta", "wbr", "br", "input"}
+_VOID = {"meta", "wbr", "br", "input", "img"}
 
 
 @dataclass(slots=True)
