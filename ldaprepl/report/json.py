@@ -22,7 +22,7 @@ def render_verify(report: VerifyReport) -> str:
         "command": "verify",
         "verdict": report.verdict.value,
         "base": _text(report.base),
-        "provider": {"uri": report.provider, "contextcsn": report.contextcsn.texts()},
+        "provider": {"uri": _text(report.provider), "contextcsn": report.contextcsn.texts()},
         "consumers": [_consumer(consumer) for consumer in report.consumers],
         "seconds": round(report.seconds, 3),
     }
@@ -31,7 +31,7 @@ def render_verify(report: VerifyReport) -> str:
 
 def _consumer(report: ConsumerReport) -> dict[str, Any]:
     return {
-        "uri": report.uri,
+        "uri": _text(report.uri),
         "verdict": report.verdict.value,
         "contextcsn": report.contextcsn.texts(),
         "entries": {
@@ -42,7 +42,7 @@ def _consumer(report: ConsumerReport) -> dict[str, Any]:
         "settled": report.settled,
         "findings": [_finding(finding) for finding in report.findings],
         "problem": _problem(report.problem),
-        "notes": list(report.notes),
+        "notes": [_text(note) for note in report.notes],
     }
 
 

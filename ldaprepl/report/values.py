@@ -49,9 +49,7 @@ def printable(text: str) -> str:
 
 
 def shown(name: str, value: bytes, width: int = 0) -> str:
-    """A value as one short text: a digest for a secret, hexadecimal for binary, cut to `width` (0:
-    not).
-    """
+    """A value as one short text: a digest for a secret, hexadecimal for binary, cut to `width` (0: not)."""
     if is_secret(name):
         return digest(value)
     try:
@@ -65,9 +63,7 @@ def shown(name: str, value: bytes, width: int = 0) -> str:
 
 
 def _is_plain(char: str) -> bool:
-    return char == " " or (
-        unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp") and char != "\xa0"
-    )
+    return char == " " or unicodedata.category(char) not in _UNSHOWN
 
 
 def _escaped(char: str) -> str:
