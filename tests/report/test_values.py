@@ -60,31 +60,12 @@ def test_text_binary_and_long_values() -> None:
     assert shown("cn", b"x" * 100, 20) == '"' + "x" * 17 + '…"'
 
 
-SECRET_NAMES = [
-    "userPassword",
-    "USERPASSWORD",
-    "userPassword;x-old",
-    "userpassword;lang-de",
-    "authPassword",
-    "pwdHistory",
-    "sambaNTPassword",
-    "sambaLMPassword",
-    "olcRootPW",
-    "olcSyncrepl",
-    "krbPrincipalKey",
-    "krbPwdHistory",
-    "ipaNTHash",
-    "userPKCS12",
-    "clearPassword",
-    "someVendorPassword",
-    "myPasswd",
-    "clientSecret",
-    "sshPrivateKey",
-    "nsslapd-rootpw",
-    "unicodePwd",
-    "passphraseHint",
-    "2.5.4.35",
-]
+SECRET_NAMES = (
+    *("userPassword", "USERPASSWORD", "userPassword;x-old", "userpassword;lang-de", "2.5.4.35", "authPassword"),
+    *("pwdHistory", "sambaNTPassword", "sambaLMPassword", "olcRootPW", "olcSyncrepl", "krbPrincipalKey"),
+    *("krbPwdHistory", "ipaNTHash", "userPKCS12", "clearPassword", "someVendorPassword", "myPasswd", "clientSecret"),
+    *("sshPrivateKey", "nsslapd-rootpw", "unicodePwd", "passphraseHint"),
+)
 
 
 @pytest.mark.parametrize("name", SECRET_NAMES)
