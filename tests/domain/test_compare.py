@@ -1,4 +1,4 @@
-"""The fears: two entries called equal that are not, a difference that is none, a finding under the wrong name."""
+"""The fears: entries called equal that are not, a difference where there is none, a finding under the wrong name."""
 
 from __future__ import annotations
 
