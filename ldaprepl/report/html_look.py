@@ -90,6 +90,7 @@ grid-template-columns:repeat(auto-fit,minmax(min(100%,26rem),1fr))}
 .chart{table-layout:fixed}
 .chart th{width:45%;padding:.3rem .6rem .3rem 0;overflow-wrap:anywhere}
 .chart td{padding:.3rem 0}
+.chart th code{display:-webkit-box;-webkit-box-orient:vertical;-webkit-line-clamp:3;overflow:hidden}
 .chart .n{width:5.5rem;padding-right:.75rem}
 .chart thead th{padding-bottom:.2rem}
 .d1{padding-left:1.1rem!important}.d2{padding-left:2.2rem!important}
