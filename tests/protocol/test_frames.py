@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 import tracemalloc
 
 import pytest
@@ -167,12 +168,15 @@ def test_an_oversized_message_is_refused_at_its_header() -> None:
 
 def test_a_large_message_is_joined_once_and_kept_once() -> None:
     """Joined with every piece, a photo of 8 MiB in small pieces would cost gigabytes of copying."""
-    sent = Sent(b"cn=large", ((b"photo", (b"x" * (8 << 20),)),))
-    data = sent.frame()
-    pieces = [data[at : at + 4096] for at in range(0, len(data), 4096)]
+    data = Sent(b"cn=large", ((b"photo", (b"x" * (8 << 20),)),)).frame()
     tracemalloc.start()
     try:
-        batch, _ = fed(pieces)
+        pieces = [data[at : at + 4096] for at in range(0, len(data), 4096)]
+        last = pieces.pop()
+        alone = [sys.getrefcount(piece) for piece in pieces[1:]]
+        _, reader = fed(pieces)
+        assert [sys.getrefcount(piece) - 1 for piece in pieces[1:]] == alone, "the reader holds each piece as it came"
+        batch, _ = fed([last], reader)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

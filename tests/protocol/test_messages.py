@@ -202,6 +202,27 @@ def test_values(values: list[bytes], form: int) -> None:
     assert decode_values(encoded) == tuple(values)
 
 
+@pytest.mark.parametrize("form", range(5))
+def test_lengths_that_look_like_another_form(form: int) -> None:
+    """128 bytes behind 0x81 0x80 are 131 bytes together: as many as a short length of 0x81 would mean."""
+    for size in range(115, 145):
+        value = bytes(size)
+        assert decode_values(element(0x04, value, form=form)) == (value,)
+        for sent in (Sent(b"", ((b"cn", (value,)),)), Sent(b"", ((value, (b"x",)),)), Sent(value, ((b"cn", ()),))):
+            frame = Sent(sent.dn, sent.attributes, (form,) * 4).frame(form=form)
+            assert ours(frame) == decoded(sent)
+
+
+def test_an_attribute_does_not_reach_into_the_controls() -> None:
+    """The bytes are there, and they are not its own."""
+    behind = controls(control(b"1.2.3"))
+    value = element(0x04, b"x") + behind
+    attribute = element(0x30, element(0x04, b"cn"), element(0x31, value))[: -len(behind)]
+    frame = message(element(ENTRY, element(0x04, b"cn=a"), element(0x30, attribute)), behind)
+    with pytest.raises(ProtocolViolation, match=f"attribute claims {len(attribute) - 2 + len(behind)} bytes"):
+        decode_entry(frame)
+
+
 @given(st.binary(max_size=30) | st.binary(max_size=20).map(lambda rest: b"\x04" + rest))
 def test_values_that_are_none(encoded: bytes) -> None:
     """Either all bytes are values, or none is believed."""
