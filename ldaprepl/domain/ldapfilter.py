@@ -17,8 +17,9 @@ _DN: Final = ":[Dd][Nn]"
 _SIMPLE: Final = re.compile(rf"{_NAME}(~=|>=|<=|=)")
 _EXTENDED: Final = re.compile(rf"(?:{_NAME}(?:{_DN})?(?::{_OID})?|{_DN}:{_OID}|(?!{_DN}:=):{_OID}):=")
 _CHAR: Final = r"(?:[^()*\\\0]|\\(?:[0-9A-Fa-f]{2}|[()*\\]))"
-_VALUE: Final = re.compile(rf"{_CHAR}*+")
-_SUBSTRINGS: Final = re.compile(rf"\*?(?:{_CHAR}++\*)*+{_CHAR}*+")
+# No possessive quantifiers: Python 3.11 before 3.11.5 gets them wrong behind an alternative (Debian 12 has 3.11.2).
+_VALUE: Final = re.compile(rf"{_CHAR}*")
+_SUBSTRINGS: Final = re.compile(rf"\*?(?:{_CHAR}+\*)*{_CHAR}*")
 _BLANKS: Final = re.compile(r"[ \t\n]*")
 _DEPTH: Final = 100  # deeper than any filter that a person writes; slapd has a limit too (olcMaxFilterDepth)
 

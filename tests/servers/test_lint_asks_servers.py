@@ -119,7 +119,14 @@ def test_a_consumer_taken_for_a_provider(
     middle = slapd(SlapdConf(Database(SUFFIX, lines=(READ, stanza(first.ldap_uri))))).start()
     connection = ldap.initialize(middle.ldapi_uri)
     connection.simple_bind_s(middle.rootdn, middle.rootpw.reveal())
-    assert until(lambda: bool(connection.search_s(SUFFIX, ldap.SCOPE_BASE, "(contextCSN=*)", ["1.1"])))
+
+    def filled() -> bool:
+        try:
+            return bool(connection.search_s(SUFFIX, ldap.SCOPE_BASE, "(contextCSN=*)", ["1.1"]))
+        except ldap.NO_SUCH_OBJECT:  # nothing has arrived yet
+            return False
+
+    assert until(filled)
     _, found = asked(tmp_path, capsys, stanza(middle.ldap_uri), middle.ldap_uri)
     middle.kill()
     assert found == {"LR418"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 
+import ldap3
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -18,6 +19,12 @@ from ldaprepl.wire.stream import Opener, open_stream
 OPENERS = pytest.mark.parametrize("opener", [opening.open_socket, plain.open_socket], ids=["ldap3", "plain"])
 PASSWORD = "correct horse battery"
 SIMPLE = Simple("cn=reader,dc=example,dc=com", Secret(PASSWORD))
+
+
+@pytest.fixture(autouse=True)
+def ldap3_counts_from_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """ldap3 numbers the requests of a whole process; scripted answers know the first ones only."""
+    monkeypatch.setattr(ldap3.Server, "_message_counter", 0)
 
 
 def one_sentence(error: LdapreplError, where: str) -> LdapreplError:
