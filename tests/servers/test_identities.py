@@ -27,9 +27,7 @@ from ldaprepl.wire.slapdproc import Slapd
 from ldaprepl.wire.stream import Opener, Stream, open_stream
 
 # ldap3 forgets to close the socket of an address that did not answer, where localhost has two (IPv6 first).
-pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
-
-pytestmark = pytest.mark.servers
+pytestmark = [pytest.mark.servers, pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")]
 
 OPENERS = pytest.mark.parametrize("opener", [plain.open_socket, opening.open_socket], ids=["plain", "ldap3"])
 BASE = "dc=example,dc=com"
