@@ -47,18 +47,19 @@ class Result:
 
 def decode_message(frame: bytes) -> Message:
     """Decode the envelope of one whole frame. Raises `ProtocolViolation`."""
-    message_id, op, body, stop = _envelope(frame)
+    message_id, pos, end = _message_id(frame)
+    op, body, stop = ber.header(frame, pos, end, "protocolOp")
     controls = _controls(frame, stop, len(frame)) if stop < len(frame) else {}
     return Message(message_id, op, frame[body:stop], controls)
 
 
-def _envelope(frame: bytes) -> tuple[int, int, int, int]:
-    """messageID, tag of the operation, begin and end of its content."""
+def _message_id(frame: bytes) -> tuple[int, int, int]:
+    """messageID, offset behind it, end of the frame."""
     start, end = ber.expect(ber.SEQUENCE, frame, 0, len(frame), "LDAPMessage")
     if end != len(frame):
         raise ProtocolViolation(f"{len(frame) - end} bytes follow the LDAPMessage")
     message_id, pos = ber.read_integer(frame, start, end, "messageID")
-    return message_id, *ber.header(frame, pos, end, "protocolOp")
+    return message_id, pos, end
 
 
 def decode_entry(frame: bytes) -> tuple[bytes, list[tuple[bytes, bytes]]]:
@@ -67,12 +68,11 @@ def decode_entry(frame: bytes) -> tuple[bytes, list[tuple[bytes, bytes]]]:
     The values stay encoded: two attributes with the same bytes are equal, and only the others need `decode_values`.
     Raises `ProtocolViolation`.
     """
-    _, op, start, end = _envelope(frame)
-    if op != _ENTRY:
-        raise ProtocolViolation(f"expected an entry, got operation 0x{op:02x}")
-    if end < len(frame):
-        _controls(frame, end, len(frame))
-    return decode_entry_body(frame, start, end)
+    _, pos, end = _message_id(frame)
+    start, stop = ber.expect(_ENTRY, frame, pos, end, "SearchResultEntry")
+    if stop < end:
+        _controls(frame, stop, end)
+    return decode_entry_body(frame, start, stop)
 
 
 def decode_entry_body(frame: bytes, start: int, end: int) -> tuple[bytes, list[tuple[bytes, bytes]]]:

@@ -26,6 +26,7 @@ from made import (
 )
 from peers import Decoded, Libldap, by_ldap3, by_pyasn1
 from pyasn1.codec.ber import decoder, encoder
+from pyasn1.error import PyAsn1Error
 
 from ldaprepl.errors import ProtocolViolation
 from ldaprepl.protocol.frames import FrameReader
@@ -129,9 +130,11 @@ def test_a_mangled_entry_is_refused_or_is_what_a_strict_decoder_sees(data: bytes
 @settings(max_examples=200)
 @given(mangled(entries().map(Sent.frame)))
 def test_nothing_is_refused_that_a_strict_decoder_takes(data: bytes) -> None:
-    """Unless it is an answer to something else."""
+    """Unless it answers something else, or has what BER allows and LDAP forbids (RFC 4511, section 5.1): indefinite
+    lengths (0x80) and strings in parts (0x24).
+    """
     theirs = by_pyasn1(data)
-    if theirs is not None and data[3:].find(number_(BULK)[1:]) == 0:
+    if theirs is not None and number_(BULK) in data[2:9] and not {0x24, 0x80} & set(data):
         assert ours(data) == theirs
 
 
@@ -184,7 +187,7 @@ def test_the_error_names_the_field(body: bytes, words: str) -> None:
 @pytest.mark.parametrize(
     ("frame", "words"),
     [
-        (message(result()), "expected an entry, got operation 0x65"),
+        (message(result()), "SearchResultEntry has tag 0x65 instead of 0x64"),
         (Sent(b"", ()).frame() + b"\0", "1 bytes follow the LDAPMessage"),
         (message(Sent(b"", ()).operation(), b"\x05\x00"), "controls has tag 0x05"),
         (message(Sent(b"", ()).operation(), b"\xa0\x00\x05\x00"), "bytes follow the controls"),
@@ -300,9 +303,12 @@ def test_mangled_results(data: bytes) -> None:
         found = [decode_result(each) for each in batch.messages if each.op == DONE]
     except ProtocolViolation:
         return
-    if found and found[0].code == 0:
-        theirs = decoder.decode(data, asn1Spec=rfc4511.LDAPMessage())[0]
-        assert int(theirs["protocolOp"].getComponent()["resultCode"]) == 0
+    if found:
+        try:
+            theirs = decoder.decode(data, asn1Spec=rfc4511.LDAPMessage())[0]
+        except PyAsn1Error:
+            return  # it has an element of its own at the end, which we may not mind
+        assert int(theirs["protocolOp"].getComponent()["resultCode"]) == found[0].code
 
 
 def test_every_result_code_can_be_said() -> None:
