@@ -52,6 +52,15 @@ class _Gate:
     reached: bool | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Sight:
+    """The provider at one moment, by DN key: the entries looked at, and those above them. Read one after the other, so
+    what is above one entry must not stand for the entry itself."""
+
+    entries: dict[bytes, Entry]
+    above: dict[bytes, Entry]
+
+
 class Recheck:
     """The second look at one consumer."""
 
@@ -138,13 +147,13 @@ class Recheck:
         scope = self._comparer.scope
         ours = _found(self._provider.fetch(dns, scope))
         above = self._above(dns)
-        before = self._keyed([*_found(self._provider.stamps(above)), *ours])
+        before = _Sight(self._keyed(ours), self._keyed(_found(self._provider.stamps(above))))
         gate = self._wait(self._provider.context_csn(scope.base))
         theirs = _found(self._consumer.fetch([self._comparer.consumer_dn(dn) for dn in dns], scope))
         divergences = self._comparer.classify(ours, theirs)
         if divergences:
             again = _found(self._provider.fetch(_dns(divergences, self._comparer), scope, STAMPS))
-            after = self._keyed([*_found(self._provider.stamps(above)), *again])
+            after = _Sight(self._keyed(again), self._keyed(_found(self._provider.stamps(above))))
             over_extra = self._over_extra(divergences)
             divergences = [self._marked(divergence, before, after, over_extra) for divergence in divergences]
         return divergences, gate, len(ours)
@@ -165,8 +174,8 @@ class Recheck:
     def _marked(
         self,
         divergence: Divergence,
-        before: dict[bytes, Entry],
-        after: dict[bytes, Entry],
+        before: _Sight,
+        after: _Sight,
         over_extra: dict[bytes, Entry],
     ) -> Divergence:
         """With the entryCSNs above it; unstable when the provider's side is not what it was before the consumer was
@@ -177,9 +186,11 @@ class Recheck:
         above: list[bytes] = []
         if kind is not Kind.DIFFERS:  # values do not depend on where the entry hangs
             above = [key_of(name) for name in self._comparer.above(divergence.finding.dn)]
-        holders = over_extra if kind is Kind.EXTRA else after
-        watched = keys if kind is Kind.EXTRA else keys + above
-        stable = all(self._unchanged(before.get(key), after.get(key)) for key in watched)
+        stable = all(self._unchanged(before.entries.get(key), after.entries.get(key)) for key in keys)
+        holders = over_extra
+        if kind is not Kind.EXTRA:
+            holders = after.above
+            stable = stable and all(self._unchanged(before.above.get(key), holders.get(key)) for key in above)
         csns = tuple((holders[key].csn or "") if key in holders else None for key in above)
         return replace(divergence, above=csns, stable=stable)
 
