@@ -72,3 +72,7 @@ class ProtocolViolation(LdapreplError):
 
 class AlreadyRunning(LdapreplError):
     """Another process holds the lock."""
+
+
+class MissingLibrary(LdapreplError):
+    """A library that only some commands need is not installed."""

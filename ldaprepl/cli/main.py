@@ -17,7 +17,7 @@ from typing import NoReturn
 import click
 
 from ldaprepl import __version__
-from ldaprepl.errors import ExitCode, LdapreplError
+from ldaprepl.errors import ExitCode, LdapreplError, MissingLibrary
 from ldaprepl.report.values import printable
 
 COMMANDS = {
@@ -34,6 +34,12 @@ COMMANDS = {
 # UNKNOWN, and its reason stands on standard output, where it looks for it.
 _NAGIOS = ("check",)
 _DEBUG = "LDAPREPL_DEBUG"
+_PYTHON_LDAP = ("ldap", "_ldap")  # its package and its compiled part, which may find no libldap
+_NO_PYTHON_LDAP = "this needs python-ldap, which cannot be loaded here"
+_GET_PYTHON_LDAP = (
+    "Debian and Ubuntu: apt install python3-ldap; with pip or pipx: install 'ldaprepl[sync]', which needs the packages "
+    "libldap2-dev, libsasl2-dev and gcc."
+)
 
 
 class _Commands(click.Group):
@@ -113,13 +119,15 @@ def run(arguments: list[str]) -> int:
 def _failure(error: Exception | KeyboardInterrupt) -> tuple[ExitCode, str]:
     """The exit code of a command that did not get to its end, and what to say."""
     match error:
-        case click.exceptions.NoArgsIsHelpError():
+        case click.ClickException() if type(error).__name__ == "NoArgsIsHelpError":  # unknown to click before 8.2
             return ExitCode.USAGE, error.format_message()
         case click.ClickException():
             where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "ldaprepl"
             return ExitCode.USAGE, f"{where}: {printable(error.format_message())}"
         case KeyboardInterrupt() | click.Abort():
             return ExitCode.INTERRUPTED, "ldaprepl: interrupted; nothing was decided."
+        case ImportError() if (error.name or "").partition(".")[0] in _PYTHON_LDAP:
+            return _failure(MissingLibrary(_NO_PYTHON_LDAP, _GET_PYTHON_LDAP))
         case LdapreplError():
             cure = f"\n  {printable(error.cure)}" if error.cure else ""
             return error.exit_code, f"ldaprepl: {printable(error.message)}.{cure}"

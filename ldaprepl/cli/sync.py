@@ -9,7 +9,7 @@ import socket
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -26,12 +26,11 @@ from ldaprepl.report.values import printable
 from ldaprepl.seed import seed
 from ldaprepl.sync import World, sync
 from ldaprepl.syncports import Parties
-from ldaprepl.wire.applying import Applier
-from ldaprepl.wire.consumer import Consumer
 from ldaprepl.wire.endpoint import Endpoint
-from ldaprepl.wire.provider import Provider, read_schema
-from ldaprepl.wire.session import open_session
 from ldaprepl.wire.statefile import open_state
+
+if TYPE_CHECKING:
+    from ldaprepl.wire.consumer import Consumer
 
 _BATCH = 500  # changes in a transaction: from 100 on it is 10 times faster than one by one
 _JITTER = 0.1  # part of the interval
@@ -160,6 +159,11 @@ def _again_and_again(given: options.Given, scope: ReplicationScope, settings: Se
 
 
 def _run(given: options.Given, scope: ReplicationScope, settings: Settings) -> SyncReport:
+    from ldaprepl.wire.applying import Applier  # with python-ldap, without which --help has to work
+    from ldaprepl.wire.consumer import Consumer
+    from ldaprepl.wire.provider import Provider
+    from ldaprepl.wire.session import open_session
+
     source, (target,) = options.provider_endpoint(given), options.consumer_endpoints(given)
     _refuse_same_server(source, target, scope)
     pair = {"provider": source.uri, "consumer": target.uri, "base": scope.base, "to": scope.consumer_base}
@@ -216,6 +220,9 @@ def _ips(host: str) -> set[str]:
 
 
 def _seed(given: options.Given, scope: ReplicationScope, settings: Settings) -> int:
+    from ldaprepl.wire.provider import Provider, read_schema
+    from ldaprepl.wire.session import open_session
+
     with contextlib.ExitStack() as opened:
         bar: Progress = progress(given["quiet"])
         reading = opened.enter_context(open_session(options.provider_endpoint(given)))

@@ -46,6 +46,8 @@ class Stage:
     """Both servers. Leaving the `with` block ends them and removes every file."""
 
     def __init__(self) -> None:
+        import ldap  # noqa: F401 -- what `plant` needs: said now, not in the middle of the story
+
         self._held = ExitStack()
         self._password = generated_password()
         self._stanza = ""
