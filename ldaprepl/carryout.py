@@ -1,18 +1,21 @@
 """From an answer of the provider to a changed consumer: the locks and the brake, the plan, the writing, the counts.
 
 Before any delete: the answer came to a proven end (`domain.refresh`), the provider did not go back, no entry that goes
-is newer than what the provider says it has, and not too many go at once; never all. A refused entry is set aside with
-what hangs on it. When the consumer turns out not to be as it was read, it is planned anew, once.
+is newer than what the provider says it has, the tree has kept its shape, and not too many go at once; never all. Before
+attributes are changed: none is about to vanish from most entries, as it does when an ACL hides it. A refused entry is
+set aside with what hangs on it. A dry run is shown, with what would be refused.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-from ldaprepl.domain.change import BOX, STAMPS, Add, Change, Delete, Modify, Rename, Translation, difference
+from ldaprepl.domain.change import BOX, SMALL_TREE, STAMPS, Add, Change, Delete, Modify, Rename, Translation, difference
 from ldaprepl.domain.csn import Csn, CsnSet
 from ldaprepl.domain.entry import Entry
 from ldaprepl.domain.plan import Plan, Refusal, plan
+from ldaprepl.domain.shape import Shape, objections, shape
 from ldaprepl.domain.syncrun import Settings, Tally
 from ldaprepl.domain.tree import ROOT, Naming, Node, Tree
 from ldaprepl.errors import GuardRefused
@@ -35,7 +38,9 @@ class CarryOut:
         self.tally = Tally()
         self.refusals: list[Refusal] = []
         self.shown: list[Change] = []
+        self.objections: list[str] = []  # of a dry run: what a real one would be refused for
         self.solid = True
+        self._deletes = 0
         self._renamed: set[str] = set()
 
     # -- locks -------------------------------------------------------------------------------------------------------
@@ -46,14 +51,14 @@ class CarryOut:
         if not going or self.settings.older_provider:
             return
         if old and not new.covers_all(old):
-            raise GuardRefused(
+            self._object(
                 f"{len(going)} entries would be deleted because the provider, which has gone back in time, lacks them"
                 f" ({tree.dn(going[0])!r} for one)",
                 "If it was restored from an older copy on purpose, run once with --accept-older-provider.",
             )
         newer = [key for key in going if new and self._is_newer(tree.get(key), new)]
         if newer:
-            raise GuardRefused(
+            self._object(
                 f"{len(newer)} entries that would be deleted are newer than anything the provider says it has"
                 f" ({tree.dn(newer[0])!r} for one)",
                 "Its clock or its data went back, or somebody wrote on the consumer. To follow it anyway, run once with"
@@ -69,18 +74,57 @@ class CarryOut:
         except ValueError:
             return False
 
-    def _brake(self, held: int, left: int, deletes: int) -> None:
+    def _guard(self, before: Shape, held: int, tree: Tree, made: Plan, wanted: Mapping[str, Entry]) -> None:
+        """The brake on deletes and the shape of the tree, in one word, so that one answer can settle it."""
+        found: list[str] = []
+        options: list[str] = []
+        self._deletes += made.deletes
         allowed = self.settings.max_delete.allowed(held)
-        if deletes and left == 0:
-            raise GuardRefused(
+        if made.deletes and len(tree) == 0:
+            return self._object(
                 f"all {held} entries of the consumer would be deleted",
                 "That is never done. Check base, filter and ACL.",
             )
-        if deletes > allowed:
-            raise GuardRefused(
-                f"{deletes} of {held} entries would be deleted; {allowed} are allowed",
-                f"Nothing was changed. If it is right (see --dry-run), run once with --max-delete {deletes}.",
-            )
+        if not self.settings.new_shape:
+            found = list(objections(before, tree, self.naming, made.taken, wanted))
+            options += ["--accept-new-shape"] * bool(found)
+        if self._deletes > allowed:
+            found.append(f"{self._deletes} of {held} entries would be deleted; {allowed} are allowed")
+            options.append(f"--max-delete {self._deletes}")
+        if found:
+            cure = f"None of this was done. If it is right (see --dry-run), run once with {' '.join(options)}."
+            self._object("; ".join(found), cure)
+
+    def _object(self, text: str, cure: str) -> None:
+        """Refuse; a dry run goes on, to show what it is about."""
+        if not self.settings.dry_run:
+            raise GuardRefused(text, cure)
+        self.objections.append(text)
+
+    def _check_lost(self, mods: Sequence[Modify], wanted: Mapping[str, Entry]) -> None:
+        """Refuse to take an attribute away from most of the entries that have it, or from the first ones when the
+        provider shows it on none at all: that is what an ACL looks like, and it moves no CSN."""
+        if self.settings.new_shape:
+            return
+        master, replica = self.parties.master, self.parties.replica
+        lost = Counter(mod.name for each in mods for mod in each.mods if mod.how == "delete" and not mod.values)
+        for name, count in lost.items():
+            canonical = self.naming.schema.canonical(name)
+            if count > SMALL_TREE:
+                holders = replica.holders(name)
+                bad = count * 2 > holders
+            elif any(self.naming.schema.canonical(each) == canonical for each in _names_in(wanted.values())):
+                continue
+            else:
+                holders = replica.holders(name)
+                bad = holders > SMALL_TREE and not master.shows(name)
+            if bad:
+                self._object(
+                    f"{name} would be taken away from {count} of the {holders} entries that have it, because the"
+                    " provider does not show it any more",
+                    "No attribute was changed. If an ACL hides it from this identity, mend that; if it is right (see"
+                    " --dry-run), run once with --accept-new-shape.",
+                )
 
     # -- doing it ----------------------------------------------------------------------------------------------------
 
@@ -89,9 +133,13 @@ class CarryOut:
         wanted = {key: self.translation.entry(entry) for key, entry in received.items()}
         stamps = {key: entry.csn or _modified(entry) for key, entry in received.items()}
         held = len(tree)
+        going = [key for key in gone if key in tree and key not in wanted]
+        contexts = [self.translation.dn(dn) for dn in self.parties.master.contexts()] if going else []
+        known = self.parties.state.child(ROOT, self.naming.base_key) or ""
+        before = shape(tree, going, self.naming, contexts, known)
         places = {key: tree.dn(key) for key in (*wanted, *gone) if key in tree} if self.settings.dry_run else {}
         made = plan(tree, wanted, gone, self.naming, stamps)
-        self._brake(held, len(tree), made.deletes)
+        self._guard(before, held, tree, made, wanted)
         self.refusals += [refusal for refusal in made.refusals if not refusal.key.startswith(BOX)]
         if self.settings.dry_run:
             self._show(made, wanted, tree, places)
@@ -105,32 +153,31 @@ class CarryOut:
         self._forget(tree, made, refused)
         lost = {refusal.key for refusal in refused}
         updates = [key for key in made.updates if key not in lost]
-        for mods in self._differences(updates, wanted, tree):
-            failed = self.parties.writer.apply(mods)
-            self._count_modified(mods, failed)
-            self.refusals += failed
-            for refusal in failed:
-                node = tree.get(refusal.key)
-                if node is not None:
-                    tree.put(refusal.key, Node(node.parent, node.slot, node.rdn))
+        mods = list(self._differences(updates, wanted, tree))
+        self._check_lost(mods, wanted)
+        failed = self.parties.writer.apply(mods)
+        self._count_modified(mods, failed)
+        self.refusals += failed
+        for refusal in failed:
+            node = tree.get(refusal.key)
+            if node is not None:
+                tree.put(refusal.key, Node(node.parent, node.slot, node.rdn))
 
-    def _differences(self, keys: list[str], wanted: Mapping[str, Entry], tree: Tree) -> Iterator[list[Modify]]:
-        """The Modifies for entries that existed before, some at a time, from what the consumer holds now."""
+    def _differences(self, keys: list[str], wanted: Mapping[str, Entry], tree: Tree) -> Iterator[Modify]:
+        """The Modifies for entries that existed before, from what the consumer holds now."""
         if len(keys) > _CHUNK and len(keys) > len(tree) * _READ_ALL_FROM:
             places = {self.naming.key(tree.dn(key)): key for key in keys}
-            found = []
             for held in self.parties.replica.read_all():
                 key = places.get(self.naming.key(held.dn))
-                found += self._modify(key, wanted[key], held, tree) if key is not None else []
-            yield found
+                if key is not None:
+                    yield from self._modify(key, wanted[key], held, tree)
             return
         for start in range(0, len(keys), _CHUNK):
             part = keys[start : start + _CHUNK]
             dns = [tree.dn(key) for key in part]
-            found = []
             for key, current in zip(part, self.parties.replica.fetch(dns), strict=True):
-                found += self._modify(key, wanted[key], current, tree) if current is not None else []
-            yield found
+                if current is not None:
+                    yield from self._modify(key, wanted[key], current, tree)
 
     def _modify(self, key: str, wanted: Entry, held: Entry, tree: Tree) -> list[Modify]:
         mods = difference(wanted, held, self.naming.schema, self.translation.writes)
@@ -182,12 +229,19 @@ class CarryOut:
         self.shown += made.changes
         old_keys = {new: old for old, new in made.taken.items()}
         dns = [places[old_keys.get(key, key)] for key in made.updates]
+        modifies: list[Modify] = []
         for key, held in zip(made.updates, self.parties.replica.fetch(dns), strict=True):
             if held is None:
                 continue
             mods = self._modify(key, wanted[key], Entry(tree.dn(key), held.attributes), tree)
             self._count_modified(mods, ())
             self.shown += mods
+            modifies += mods
+        self._check_lost(modifies, wanted)
+
+
+def _names_in(entries: Iterable[Entry]) -> set[str]:
+    return {name for entry in entries for name in entry.attributes}
 
 
 def _modified(entry: Entry) -> str:

@@ -308,6 +308,7 @@ class _Run:
             changes=tuple(carry.shown) if self.settings.dry_run else None,
             up_to_date=up_to_date,
             seconds=self.world.clock.monotonic() - started,
+            objections=tuple(carry.objections),
         )
 
 

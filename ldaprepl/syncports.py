@@ -59,6 +59,12 @@ class Master(Protocol):
     def which_exist(self, uuids: Sequence[str]) -> set[str]:
         """Those of the entryUUIDs that it has in the scope."""
 
+    def contexts(self) -> tuple[str, ...]:
+        """Its naming contexts below the base: a search from the base need not show what is in them."""
+
+    def shows(self, attribute: str) -> bool:
+        """Whether any entry of the scope shows this attribute."""
+
     def by_uuid(self, uuids: Sequence[str]) -> Iterator[Entry]:
         """The entries with these entryUUIDs, whole; those that are not there are left out."""
 
@@ -80,6 +86,9 @@ class Replica(Protocol):
 
     def fetch(self, dns: Sequence[str]) -> Iterator[Entry | None]:
         """Single entries in the order of `dns`."""
+
+    def holders(self, attribute: str) -> int:
+        """How many entries have this attribute."""
 
     def is_suffix(self) -> bool:
         """Whether the base is a database's suffix, where contextCSN lives."""

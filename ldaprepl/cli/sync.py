@@ -66,6 +66,11 @@ _JITTER = 0.1  # part of the interval
 )
 @click.option("--accept-older-provider", is_flag=True, help="Follow a provider that went back in time, once.")
 @click.option(
+    "--accept-new-shape",
+    is_flag=True,
+    help="Follow a provider whose tree is another one, once: base re-created, a branch or an attribute gone.",
+)
+@click.option(
     "--write",
     type=click.Choice(["auto", *(each.value for each in Mode)]),
     default="auto",
@@ -124,7 +129,8 @@ def _settings(given: options.Given) -> Settings:
     except ValueError as error:
         raise UsageError(f"--max-delete: {error}") from None
     audit = None if given["audit_every"] == "never" else _seconds(given["audit_every"], "--audit-every")
-    return Settings(Method(given["method"]), brake, audit, given["dry_run"], given["accept_older_provider"])
+    accepted = given["accept_older_provider"], given["accept_new_shape"]
+    return Settings(Method(given["method"]), brake, audit, given["dry_run"], *accepted)
 
 
 def _seconds(text: str, option: str) -> float:
@@ -150,7 +156,7 @@ def _again_and_again(given: options.Given, scope: ReplicationScope, settings: Se
     while True:
         try:
             _show(_run(given, scope, settings), given)
-            settings = replace(settings, older_provider=False)
+            settings = replace(settings, older_provider=False, new_shape=False)
         except UsageError:
             raise
         except LdapreplError as error:

@@ -24,7 +24,7 @@ STAMPS = (
 )  # fmt: skip
 _DN_SYNTAX = "1.3.6.1.4.1.1466.115.121.1.12"
 _MANY_VALUES = 40  # from here on a few changed values are worth naming one by one
-_SMALL_TREE = 5
+SMALL_TREE = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,4 +219,4 @@ class MaxDelete:
         """How many of `held` entries may go in one run."""
         if self.percent is None:
             return self.number
-        return max(math.floor(held * self.percent / 100), min(_SMALL_TREE, held // 2) if self.percent else 0)
+        return max(math.floor(held * self.percent / 100), min(SMALL_TREE, held // 2) if self.percent else 0)

@@ -51,7 +51,8 @@ UNWRITABLE: Mapping[Mode, frozenset[str]] = {
 class Settings:
     """What the user wants. `audit` is in seconds: how old the last comparison of all UUIDs may be; None: never.
 
-    `older_provider` lifts the two locks that keep us from following a provider that went back in time.
+    `older_provider` lifts the two locks that keep us from following a provider that went back in time; `new_shape` the
+    guard on the shape of the tree.
     """
 
     method: Method = Method.AUTO
@@ -59,6 +60,7 @@ class Settings:
     audit: float | None = 86400.0
     dry_run: bool = False
     older_provider: bool = False
+    new_shape: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,8 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class SyncReport:
-    """A run that came to its end. `why` says how the method was chosen; `changes` only for a dry run."""
+    """A run that came to its end. `why` says how the method was chosen; `changes` only for a dry run, and
+    `objections` for which a real one would be refused."""
 
     provider: str
     consumer: str
@@ -98,11 +101,12 @@ class SyncReport:
     changes: tuple[Change, ...] | None = None
     up_to_date: bool = False
     seconds: float = 0.0
+    objections: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> ExitCode:
-        """A refused entry is a finding."""
-        return ExitCode.FINDING if self.refusals else ExitCode.OK
+        """A refused entry is a finding, and so is a run that would be refused."""
+        return ExitCode.FINDING if self.refusals or self.objections else ExitCode.OK
 
 
 Received = dict[str, Entry]

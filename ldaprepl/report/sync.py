@@ -31,6 +31,7 @@ def render_text(report: SyncReport, *, verbose: bool = False) -> str:
         lines.append(f"  written {_MODE[report.mode]}")
     if verbose and report.why:
         lines.append(f"  read by {report.method}: {printable(report.why)}")
+    lines += [f"  would be refused: {printable(text)}" for text in report.objections]
     for refusal in report.refusals[:_SHOWN]:
         lines.append(f"  refused: {printable(refusal.dn)}: {printable(refusal.reason)}")
     if len(report.refusals) > _SHOWN:
@@ -74,6 +75,7 @@ def render_json(report: SyncReport) -> str:
         "unchanged": tally.unchanged,
         "refused": [{"dn": each.dn, "uuid": each.key, "reason": each.reason} for each in report.refusals],
         "contextcsn": report.contextcsn.texts(),
+        "would_be_refused": list(report.objections),
         "notes": list(report.notes),
         "seconds": round(report.seconds, 3),
     }

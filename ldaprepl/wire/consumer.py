@@ -20,7 +20,7 @@ from ldaprepl.domain.scope import MATCH_ALL, ReplicationScope, Scope
 from ldaprepl.domain.syncrun import Listed, Mode
 from ldaprepl.errors import GuardRefused, IncompleteRead
 from ldaprepl.protocol.results import NO_SUCH_OBJECT
-from ldaprepl.wire.provider import fetch, listing, read_schema, suffix_of
+from ldaprepl.wire.provider import count, fetch, listing, read_schema, suffix_of
 from ldaprepl.wire.session import MANAGE_DSA_IT, Result, Session, control
 
 RELAX = "1.3.6.1.4.1.4203.666.5.12"
@@ -124,6 +124,11 @@ class Consumer:
             self.scope.consumer_base, self.scope.scope, MATCH_ALL, ("*", "+"), [control(MANAGE_DSA_IT, critical=False)]
         )
         return self.session.bulk(asked, "the search")
+
+    def holders(self, attribute: str) -> int:
+        """How many entries have this attribute."""
+        base = self.scope.consumer_base
+        return count(self.session, ReplicationScope(base, self.scope.scope), base, attribute)
 
     # -- contextCSN --------------------------------------------------------------------------------------------------
 

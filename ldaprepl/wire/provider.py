@@ -75,6 +75,18 @@ class Provider:
                     return CsnSet()
         return CsnSet()
 
+    def contexts(self) -> tuple[str, ...]:
+        """Its naming contexts below the base: a search from the base need not show what is in them."""
+        root = self.session.read("", ("namingContexts",))
+        named = [value.decode("utf-8", "replace") for value in (root.values("namingContexts") if root else ())]
+        base = self.scope.base.lower()
+        below = (name for name in named if Schema.EMPTY.is_below(name.lower(), base))
+        return tuple(name for name in below if Schema.EMPTY.dn_key(name.lower()) != Schema.EMPTY.dn_key(base))
+
+    def shows(self, attribute: str) -> bool:
+        """Whether any entry of the scope shows this attribute to this identity."""
+        return count(self.session, self.scope, self.scope.base, attribute, limit=1) > 0
+
     def schema(self) -> Schema:
         """The published schema; empty where it is hidden."""
         return read_schema(self.session)[0]
@@ -197,6 +209,20 @@ def listing(session: Session, scope: ReplicationScope, base: str) -> Iterator[Li
     for entry in session.bulk(asked, "the listing"):
         stamp = entry.csn or (entry.first("modifyTimestamp") or b"").decode("ascii", "replace")
         yield Listed(entry.dn, entry.uuid, stamp)
+
+
+def count(session: Session, scope: ReplicationScope, base: str, attribute: str, limit: int = 0) -> int:
+    """How many entries of `scope` at `base` have `attribute`; counted up to `limit`. Raises `IncompleteRead`."""
+    where = f"(&{_bracketed(scope.filter)}({attribute}=*))"
+    manage: Any = control(MANAGE_DSA_IT, critical=False)
+    asked = session.search(base, scope.scope, where, ("1.1",), [manage])
+    number = 0
+    for _ in session.bulk(asked, "the count"):
+        number += 1
+        if number == limit:
+            session.abandon(asked)
+            break
+    return number
 
 
 def fetch(session: Session, dns: Sequence[str], attributes: Sequence[str], filter_: str) -> Iterator[Entry | None]:

@@ -119,6 +119,13 @@ class Session:
             raise self.lost(error) from error
         return msgid
 
+    def abandon(self, msgid: int) -> None:
+        """The rest of an answer is not wanted."""
+        try:
+            self.connection.abandon(msgid)
+        except ldap.LDAPError as error:
+            raise self.lost(error) from error
+
     def messages(self, msgid: int) -> Iterator[Message | Result]:
         """The messages of one search in the order of the wire; the last one is its Result, whatever its code."""
         while True:

@@ -12,6 +12,7 @@ import ldap
 import ldap.modlist
 
 from ldaprepl.domain.scope import ReplicationScope
+from ldaprepl.domain.secret import Secret
 from ldaprepl.domain.syncrun import Mode, Settings, SyncReport
 from ldaprepl.sync import World, sync
 from ldaprepl.syncports import Parties
@@ -71,6 +72,7 @@ class Lab:
     state: Path
     scope: ReplicationScope = field(default_factory=lambda: ReplicationScope(BASE))
     now: float = 1000.0
+    reader: tuple[str, Secret] | None = None  # who sync is at the provider; the rootdn unless given
 
     def admin(self, server: Slapd | None = None) -> Any:
         """A python-ldap connection, by default to the provider."""
@@ -84,7 +86,9 @@ class Lab:
         scope: ReplicationScope | None = None,
     ) -> SyncReport:  # fmt: skip
         scope = scope or self.scope
-        source = Endpoint(self.provider.ldap_uri, Simple(self.provider.rootdn, self.provider.rootpw))
+        source = Endpoint(
+            self.provider.ldap_uri, Simple(*(self.reader or (self.provider.rootdn, self.provider.rootpw)))
+        )
         target = Endpoint(self.consumer.ldap_uri, Simple(self.consumer.rootdn, self.consumer.rootpw))
         pair = {"provider": source.uri, "consumer": target.uri}
         with (

@@ -48,7 +48,8 @@ def test_it_is_read_whole_and_kept_equal(lab: Lab) -> None:
     from ldaprepl.domain.change import MaxDelete
     from ldaprepl.domain.syncrun import Settings
 
-    lab.sync(Settings(max_delete=MaxDelete(None, 8)))  # without identities a renamed branch goes and comes
+    # without identities a renamed branch goes and comes
+    lab.sync(Settings(max_delete=MaxDelete(None, 8), new_shape=True))
     lab.assert_equal(LOCAL)
 
 
