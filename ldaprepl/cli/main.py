@@ -23,6 +23,7 @@ from ldaprepl.report.values import printable
 COMMANDS = {
     "check": "How well replication does, for Nagios, Prometheus and cron.",
     "demo": "A private provider and consumer on this machine, through the whole story.",
+    "doctor": "Servers as configured, side by side: what fits, what does not.",
     "init-consumer": "Look at a provider and write the consumer's syncrepl stanza.",
     "lint": "Judge replication configuration, from files and from running servers.",
     "replay": "Close slurpd's books: what never arrived, bring it over, prove it.",

@@ -38,7 +38,7 @@ def server_options(function: Callable[..., Any]) -> Callable[..., Any]:
 @contextmanager
 def members_of(given: options.Given) -> Iterator[tuple[list[Member], ReplicationScope]]:
     """The servers and the scope that the options name. Raises `LdapreplError`."""
-    scope, named = _from_stanza(given) if given["stanza"] else _from_options(given)
+    scope, named = from_stanza(given) if given["stanza"] else _from_options(given)
     encode_filter(scope.filter)  # a slip in the filter is a usage error, before any server is asked
     addresses = [parse_uri(endpoint.uri) for endpoint, _ in named]
     if len(set(addresses)) < len(addresses):
@@ -64,7 +64,7 @@ def _from_options(given: options.Given) -> tuple[ReplicationScope, Named]:
     return options.replication_scope(given), named
 
 
-def _from_stanza(given: options.Given) -> tuple[ReplicationScope, Named]:
+def from_stanza(given: options.Given) -> tuple[ReplicationScope, Named]:
     from ldaprepl.wire import livestanza  # a reader of configurations, and nobody else's business
 
     if given["providers"] or given["consumers"]:

@@ -34,7 +34,7 @@ class Message:
 @dataclass(frozen=True, slots=True)
 class Result:
     """LDAPResult (RFC 4511, section 4.1.9) with the controls of its message; `name` is the OID of an extended
-    response.
+    response, `value` its value.
     """
 
     code: int
@@ -43,6 +43,7 @@ class Result:
     referrals: tuple[str, ...] = ()
     controls: Mapping[str, bytes | None] = field(default_factory=dict)
     name: str = ""
+    value: bytes | None = None
 
 
 def decode_message(frame: bytes) -> Message:
@@ -127,17 +128,18 @@ def decode_result(message: Message) -> Result:
     matched, pos = ber.read_octets(body, pos, end, "matchedDN")
     text, pos = ber.read_octets(body, pos, end, "diagnosticMessage")
     referrals: tuple[str, ...] = ()
-    name = ""
+    name, value = "", None
     while pos < end:
         tag, start, stop = ber.header(body, pos, end, "LDAPResult")
         if tag == _REFERRAL:
             referrals = tuple(value.decode(errors="replace") for value in decode_values(body[start:stop]))
         elif tag == _RESPONSE_NAME and message.op == 0x78:
             name = body[start:stop].decode(errors="replace")
+        elif tag == _RESPONSE_VALUE and message.op == 0x78:
+            value = body[start:stop]
         pos = stop
-    return Result(
-        code, matched.decode(errors="replace"), text.decode(errors="replace"), referrals, message.controls, name
-    )
+    words = (matched.decode(errors="replace"), text.decode(errors="replace"))
+    return Result(code, *words, referrals, message.controls, name, value)
 
 
 def decode_reference(message: Message) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ from ldaprepl.protocol.messages import (
     decode_result,
     decode_values,
 )
-from ldaprepl.protocol.requests import Change, Control, SearchRequest, manage_dsa_it, modify, unbind
+from ldaprepl.protocol.requests import Change, Control, SearchRequest, extended, manage_dsa_it, modify, unbind
 from ldaprepl.protocol.results import NO_SUCH_OBJECT, SUCCESS, name_of
 from ldaprepl.wire.endpoint import Endpoint
 
@@ -40,7 +40,7 @@ BULK_ID = 100  # the message ID of every bulk read, the same on every server, so
 _FIRST_ID, _LAST_ID = 1000, 1 << 30
 _CHUNK = 256 * 1024  # bytes asked of the socket at once
 _SEARCH_ANSWERS = frozenset((Op.SEARCH_ENTRY, Op.SEARCH_DONE, Op.SEARCH_REFERENCE, Op.INTERMEDIATE))
-_MODIFY_ANSWERS = frozenset((Op.MODIFY_RESPONSE,))
+_MODIFY_ANSWERS, _EXTENDED_ANSWERS = frozenset((Op.MODIFY_RESPONSE,)), frozenset((Op.EXTENDED_RESPONSE,))
 _WINDOW = 100  # requests outstanding in `fetch`; slapd closes the connection past 1,000 (conn_max_pending_auth)
 _WINDOW_BYTES = 64 * 1024  # more might not fit on the way while the server wants its answers read first
 _SEE_LOG = "Run again; if it ends like this again, look into that server's log."
@@ -128,11 +128,19 @@ class Stream:
     def modify(self, dn: str, changes: Sequence[Change]) -> Result:
         """Modify one entry and wait for the answer. Raises as `search` does."""
         message_id = self._take_id()
-        self._send(modify(message_id, dn, changes))
+        return self._answer(message_id, modify(message_id, dn, changes), _MODIFY_ANSWERS)
+
+    def extended(self, oid: str) -> Result:
+        """An extended operation without a value (RFC 4511, section 4.12); its answer. Raises as `search` does."""
+        message_id = self._take_id()
+        return self._answer(message_id, extended(message_id, oid), _EXTENDED_ANSWERS)
+
+    def _answer(self, message_id: int, request: bytes, answers: frozenset[Op]) -> Result:
+        self._send(request)
         self._reader = FrameReader(message_id, begun=self._reader.rest)
         with self._named():
             while True:
-                for message in self._feed(_MODIFY_ANSWERS).messages:
+                for message in self._feed(answers).messages:
                     return decode_result(message)
 
     def fetch(
@@ -202,6 +210,20 @@ class Stream:
         """The server's certificate (DER); None without TLS."""
         tls = _tls(self._socket)
         return None if tls is None else tls.getpeercert(binary_form=True)
+
+    @property
+    def tls_version(self) -> str:
+        """The protocol (`TLSv1.3`); empty without TLS."""
+        tls = _tls(self._socket)
+        return (tls.version() or "") if tls is not None else ""
+
+    @property
+    def certificate_names(self) -> tuple[str, ...]:
+        """The names and addresses in the server's certificate; Python shows them of a verified one only."""
+        tls = _tls(self._socket)
+        shown = (tls.getpeercert() if tls is not None else None) or {}
+        names = shown.get("subjectAltName", ())
+        return tuple(str(name[1]) for name in names if isinstance(name, tuple) and len(name) == 2)
 
     def fileno(self) -> int:
         """For `select`."""
