@@ -7,9 +7,8 @@ lacking where a consumer is behind, and looks a second time before it raises an 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ldaprepl.domain.csn import CsnSet
 from ldaprepl.domain.health import Criterion, Health, Lacking, Policy, ServerHealth, Sight, Status, Trouble
@@ -25,16 +24,14 @@ _NO_PROVIDER_CSN = "Is syncprov configured on that database, and may this identi
 _NO_CONSUMER_CSN = "Its first refresh has not ended: its log says why (size limit, schema, access)."
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(NamedTuple):
     """A server that takes part. With several providers each of them is judged too: it is the others' consumer."""
 
     replica: Replica
     provider: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Tools:
+class Tools(NamedTuple):
     """What check works with. `each` applies a function to every member, side by side where that helps."""
 
     now: Callable[[], datetime]
@@ -42,17 +39,15 @@ class Tools:
     each: Callable[[Callable[[Member], Sight], Sequence[Member]], list[Sight]]
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(NamedTuple):
     """What is checked and how strictly; `pause`: seconds before the second look that an alarm needs."""
 
     scope: ReplicationScope
-    policy: Policy = field(default_factory=Policy)
+    policy: Policy = Policy()
     pause: float = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """The health, and what the consumers owe now: to be given to the next run."""
 
     health: Health
@@ -71,9 +66,9 @@ def check(members: Sequence[Member], options: Options, debts: Mapping[Key, Debt]
     for member, server in zip(members, outcome.health.servers, strict=True):
         vitals = member.replica.vitals()
         more = vital_findings(vitals, server.csns, options.policy, now)
-        servers.append(replace(server, vitals=vitals, findings=server.findings + more))
+        servers.append(server._replace(vitals=vitals, findings=server.findings + more))
     seconds = tools.clock.monotonic() - started
-    return Outcome(replace(outcome.health, servers=tuple(servers), seconds=seconds), outcome.debts)
+    return Outcome(outcome.health._replace(servers=tuple(servers), seconds=seconds), outcome.debts)
 
 
 def _alarming(health: Health) -> bool:

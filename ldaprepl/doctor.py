@@ -79,7 +79,7 @@ def _look(patient: Patient, provider: bool, scope: ReplicationScope, progress: P
         base = base or _first_context(patient.reader)
         if not base:
             return facts
-        here = replace(scope, base=base, suffixmassage="")
+        here = scope._replace(base=base, suffixmassage="")
         profile = examine(patient.reader, _as_told(facts), here, progress)
         writes, refers = patient.writes(base)
         return replace(

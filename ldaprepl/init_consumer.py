@@ -41,7 +41,7 @@ def examine(reader: DirectoryReader, access: Access, scope: ReplicationScope, pr
     """
     _check(scope)
     if not scope.filter.startswith("("):
-        scope = replace(scope, filter=f"({scope.filter})")
+        scope = scope._replace(filter=f"({scope.filter})")
     progress.phase("looking at the provider")
     root = reader.look("", ("*", "+")).entry
     contexts = tuple(_texts(root, "namingContexts"))

@@ -117,7 +117,7 @@ def view_provider(look: LiveLook, profile: ProviderProfile, clock: Callable[[], 
     for csn in view.server.context_csn.values():
         text = escape(str(csn))
         newer = f"(&(entryCSN>={text})(!(entryCSN={text})))"
-        unstamped = reader.count(replace(scope, filter=MATCH_ALL), newer, _nobody).entries
+        unstamped = reader.count(scope._replace(filter=MATCH_ALL), newer, _nobody).entries
         break  # with several server IDs the oldest says nothing
     unstamped = unstamped if len(view.server.context_csn) == 1 else 0
     log = None

@@ -8,7 +8,7 @@ rules of `recheck`, so lag is no finding.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from ldaprepl.domain.compare import Comparer, SplitFrame, SplitValues
 from ldaprepl.domain.health import Criterion, Finding, Policy
@@ -76,7 +76,7 @@ def _draw(
     directories: Sequence[Directory], scope: ReplicationScope, tools: Tools, count: int
 ) -> list[list[bytes] | Problem]:
     """A sample of DNs from each, in constant memory, or why it could not be drawn."""
-    names = replace(scope, attrs=_NAMES)
+    names = scope._replace(attrs=_NAMES)
     for place, directory in enumerate(directories):
         directory.start(names, scope.consumer_base if place else scope.base)
     kept: list[list[bytes]] = [[] for _ in directories]

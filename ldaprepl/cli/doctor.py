@@ -10,7 +10,7 @@ import click
 
 from ldaprepl.cli import options
 from ldaprepl.cli.init_consumer import access_of
-from ldaprepl.cli.members import now, server_options
+from ldaprepl.cli.members import now
 from ldaprepl.cli.output import NoProgress, emit
 from ldaprepl.doctor import Member, Tools, doctor
 from ldaprepl.domain.scope import ReplicationScope
@@ -22,7 +22,7 @@ from ldaprepl.wire.replica import side_by_side
 
 
 @click.command("doctor", context_settings={"default_map": {"timeout": 10.0}})
-@server_options
+@options.members
 @options.identity
 @options.consumer_identity
 @options.tls

@@ -204,7 +204,7 @@ def _way(endpoint: Endpoint) -> Endpoint:
     address, tls = endpoint.address, endpoint.tls
     if address.scheme != "ldap" or address.on_this_machine or tls.starttls is not None or tls.allow_cleartext:
         return endpoint
-    return replace(endpoint, tls=replace(tls, starttls=True))
+    return endpoint._replace(tls=tls._replace(starttls=True))
 
 
 def _who(bind: Bind) -> tuple[Method, str, Any, str]:

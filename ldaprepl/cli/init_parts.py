@@ -56,7 +56,7 @@ class Job:
     @property
     def whole_filter(self) -> ReplicationScope:
         """The scope with the outer parentheses that slapd would add to the filter."""
-        return replace(self.scope, filter=f"({self.scope.filter})")
+        return self.scope._replace(filter=f"({self.scope.filter})")
 
     @property
     def target(self) -> Target:

@@ -7,30 +7,15 @@ so it runs with its standalone mode off and everything is mapped here. Commands 
 from __future__ import annotations
 
 import gc
-import importlib
 import os
 import signal
 import sys
 from types import FrameType
 from typing import NoReturn
 
-import click
-
-from ldaprepl import __version__
 from ldaprepl.errors import ExitCode, LdapreplError, MissingLibrary
 from ldaprepl.report.values import printable
 
-COMMANDS = {
-    "check": "How well replication does, for Nagios, Prometheus and cron.",
-    "demo": "A private provider and consumer on this machine, through the whole story.",
-    "doctor": "Servers as configured, side by side: what fits, what does not.",
-    "init-consumer": "Look at a provider and write the consumer's syncrepl stanza.",
-    "lint": "Judge replication configuration, from files and from running servers.",
-    "replay": "Close slurpd's books: what never arrived, bring it over, prove it.",
-    "sync": "Keep a consumer like its master, also where the master is too old for syncrepl.",
-    "status": "Where every server stands with every server ID.",
-    "verify": "Compare every entry of a provider and its consumers.",
-}
 # Commands that speak Nagios. To a monitoring system 1 and 2 are alarms about the servers, so every failure is 3,
 # UNKNOWN, and its reason stands on standard output, where it looks for it.
 _NAGIOS = ("check",)
@@ -41,46 +26,6 @@ _GET_PYTHON_LDAP = (
     "Debian and Ubuntu: apt install python3-ldap; with pip or pipx: install 'ldaprepl[sync]', which needs the packages "
     "libldap2-dev, libsasl2-dev and gcc."
 )
-
-
-class _Commands(click.Group):
-    """A group whose commands live in `ldaprepl.cli.<name>` and are loaded when needed."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        name = cmd_name.replace("-", "_")
-        command = getattr(importlib.import_module(f"ldaprepl.cli.{name}"), "command", None)
-        return command if isinstance(command, click.Command) else None
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            import difflib
-
-            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
-            hint = f" Did you mean '{near[0]}'?" if near else " 'ldaprepl --help' lists them."
-            raise click.UsageError(f"There is no command '{args[0]}'.{hint}", ctx)
-        return super().resolve_command(ctx, args)
-
-
-@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="ldaprepl")
-def cli() -> None:
-    """LDAP replication: set it up, replace it where the master is too old for it, and prove that it worked.
-
-    \b
-    ldaprepl demo
-    ldaprepl verify --provider ldap://a.example.com --consumer ldap://b.example.com -b dc=example,dc=com
-    """
 
 
 def main() -> NoReturn:
@@ -103,29 +48,39 @@ def main() -> NoReturn:
 def run(arguments: list[str]) -> int:
     """Run one command line; its exit code. Nothing but `SystemExit` from SIGTERM escapes."""
     try:
-        outcome = cli.main(arguments, prog_name="ldaprepl", standalone_mode=False)
-        return int(outcome) if isinstance(outcome, int) else ExitCode.OK
+        return _run(arguments)
     except (Exception, KeyboardInterrupt) as error:
         code, text = _failure(error)
     if arguments[:1] and arguments[0] in _NAGIOS:
         from ldaprepl.report import nagios
 
-        click.echo(nagios.failure(text), nl=False)
+        sys.stdout.write(nagios.failure(text))
         return nagios.UNKNOWN
     if text:
-        click.echo(text, err=True)
+        print(text, file=sys.stderr)
     return code
+
+
+def _run(arguments: list[str]) -> int:
+    """click reads the command line, but for a plain check: its import alone takes as long as the whole check."""
+    if arguments[:1] == ["check"]:
+        from ldaprepl.cli import checkline
+
+        given = checkline.read(arguments[1:])
+        if given is not None:
+            from ldaprepl.cli import checking
+
+            return checking.run(given)
+    from ldaprepl.cli.commands import cli
+
+    outcome = cli.main(arguments, prog_name="ldaprepl", standalone_mode=False)
+    return int(outcome) if isinstance(outcome, int) else ExitCode.OK
 
 
 def _failure(error: Exception | KeyboardInterrupt) -> tuple[ExitCode, str]:
     """The exit code of a command that did not get to its end, and what to say."""
     match error:
-        case click.ClickException() if type(error).__name__ == "NoArgsIsHelpError":  # unknown to click before 8.2
-            return ExitCode.USAGE, error.format_message()
-        case click.ClickException():
-            where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "ldaprepl"
-            return ExitCode.USAGE, f"{where}: {printable(error.format_message())}"
-        case KeyboardInterrupt() | click.Abort():
+        case KeyboardInterrupt():
             return ExitCode.INTERRUPTED, "ldaprepl: interrupted; nothing was decided."
         case ImportError() if (error.name or "").partition(".")[0] in _PYTHON_LDAP:
             return _failure(MissingLibrary(_NO_PYTHON_LDAP, _GET_PYTHON_LDAP))
@@ -135,6 +90,12 @@ def _failure(error: Exception | KeyboardInterrupt) -> tuple[ExitCode, str]:
         case BrokenPipeError():
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return ExitCode.UNDECIDED, ""
+    if "click" in sys.modules:
+        from ldaprepl.cli.commands import complaint
+
+        said = complaint(error)
+        if said is not None:
+            return said
     if os.environ.get(_DEBUG):
         raise error
     name = type(error).__name__

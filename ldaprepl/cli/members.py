@@ -3,36 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
-
-import click
 
 from ldaprepl.check import Member, Tools
-from ldaprepl.cli import options
+from ldaprepl.cli import given as options
 from ldaprepl.domain.scope import ReplicationScope
 from ldaprepl.errors import UsageError
 from ldaprepl.protocol.filters import encode_filter
 from ldaprepl.wire.endpoint import Endpoint, parse_uri
 from ldaprepl.wire.replica import LdapReplica, side_by_side
-
-
-def server_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """--provider, --consumer, --stanza and --base as `check` and `status` take them."""
-    for option in reversed(
-        (
-            click.option("--provider", "providers", metavar="URI", multiple=True,
-                         help="ldap://, ldaps:// or ldapi:// URL. Several are also compared with each other."),
-            click.option("--consumer", "consumers", metavar="URI", multiple=True, help="The same; may be repeated."),
-            click.option("--stanza", metavar="URI",
-                         help="A consumer whose cn=config (ldapi:///) names its providers, and how it binds there."),
-            click.option("-b", "--base", metavar="DN", default="", help="Search base on the provider."),
-        )
-    ):  # fmt: skip
-        function = option(function)
-    return function
 
 
 @contextmanager

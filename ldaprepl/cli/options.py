@@ -1,30 +1,31 @@
-"""Options that several commands share, named once, and the values they become.
-
-Commands take their options as one mapping and ask here for endpoints and scopes, so that a word means the same thing
-everywhere.
-"""
+"""Options that several commands share, named once. What they mean is said in `given`."""
 
 from __future__ import annotations
 
-import os
-import stat
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from ldaprepl.cli.given import (
+    CONSUMER_PASSWORD,
+    PASSWORD,
+    Given,
+    colour_wanted,
+    consumer_endpoints,
+    consumer_password,
+    notice,
+    provider_endpoint,
+    provider_endpoints,
+    read_password,
+    replication_scope,
+)
 from ldaprepl.domain import duration
-from ldaprepl.domain.scope import EVERY_ATTRIBUTE, MATCH_ALL, ReplicationScope, Scope
-from ldaprepl.domain.secret import Secret
-from ldaprepl.errors import UsageError
-from ldaprepl.wire.endpoint import Anonymous, Bind, Endpoint, External, Simple, Tls
+from ldaprepl.domain.scope import MATCH_ALL, Scope
 
-Given = Mapping[str, Any]
 F = TypeVar("F", bound=Callable[..., Any])
 Option = Callable[[F], F]
-PASSWORD, CONSUMER_PASSWORD = "LDAPREPL_PASSWORD", "LDAPREPL_CONSUMER_PASSWORD"
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
@@ -43,6 +44,14 @@ provider = click.option("--provider", metavar="URI", required=True, help="ldap:/
 consumers = click.option(
     "--consumer", "consumers", metavar="URI", multiple=True, required=True, help="The same; may be repeated."
 )
+members = all_of(  # of `check` and `status`, which can find servers by themselves
+    click.option("--provider", "providers", metavar="URI", multiple=True,
+                 help="ldap://, ldaps:// or ldapi:// URL. Several are also compared with each other."),
+    click.option("--consumer", "consumers", metavar="URI", multiple=True, help="The same; may be repeated."),
+    click.option("--stanza", metavar="URI",
+                 help="A consumer whose cn=config (ldapi:///) names its providers, and how it binds there."),
+    click.option("-b", "--base", metavar="DN", default="", help="Search base on the provider."),
+)  # fmt: skip
 base = click.option("-b", "--base", metavar="DN", required=True, help="Search base on the provider.")
 
 identity = all_of(
@@ -104,122 +113,28 @@ class Duration(_FloatType):
             self.fail(f"{error}.", param, ctx)
 
 
-def provider_endpoint(given: Given) -> Endpoint:
-    """The provider as the options name it. Raises `UsageError`."""
-    return Endpoint(given["provider"], _provider_bind(given), _tls(given), given["timeout"]).checked()
-
-
-def provider_endpoints(given: Given) -> list[Endpoint]:
-    """The same where there may be several. Raises `UsageError`."""
-    return [provider_endpoint({**given, "provider": uri}) for uri in given["providers"]]
-
-
-def consumer_endpoints(given: Given) -> list[Endpoint]:
-    """The consumers, each with the provider's identity unless they have their own. Raises `UsageError`."""
-    bind = _consumer_bind(given)
-    return [Endpoint(uri, bind, _tls(given), given["timeout"]).checked() for uri in given["consumers"]]
-
-
-def replication_scope(given: Given) -> ReplicationScope:
-    """The scope. Names in --attrs may also be separated by commas, as in a stanza. Raises `UsageError`."""
-    return ReplicationScope(
-        base=given["base"],
-        scope=Scope(given["scope"]),
-        filter=given["filter"],
-        attrs=_names(given["attrs"]) or EVERY_ATTRIBUTE,
-        exattrs=_names(given["exattrs"]),
-        suffixmassage=given["suffixmassage"],
-    )
-
-
-def _names(values: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(name for value in values for name in value.replace(",", " ").split())
-
-
-def _tls(given: Given) -> Tls:
-    return Tls(
-        starttls=given["starttls"],
-        cacert=given["cacert"],
-        cert=given["cert"],
-        key=given["key"],
-        verify=given["tls_reqcert"] == "demand",
-        allow_cleartext=given["allow_cleartext"],
-    )
-
-
-def _provider_bind(given: Given) -> Bind:
-    if given["sasl"]:
-        return External(given["authzid"])
-    if not given["bind_dn"]:
-        if given["password_file"] or given["prompt"]:
-            raise UsageError("a password was given, but nobody to use it", "Say who with --bind-dn.")
-        return Anonymous()
-    return Simple(given["bind_dn"], _password(given, given["password_file"], PASSWORD, given["bind_dn"]))
-
-
-def _consumer_bind(given: Given) -> Bind:
-    if given["consumer_sasl"]:
-        return External(given["authzid"])
-    own_file, own_dn = given["consumer_password_file"], given["consumer_bind_dn"]
-    dn = own_dn or given["bind_dn"]
-    if not own_dn and not own_file and CONSUMER_PASSWORD not in os.environ:
-        return _provider_bind(given)
-    if not dn:
-        raise UsageError(
-            "a password for the consumers was given, but nobody to use it", "Say who with --consumer-bind-dn."
-        )
-    return Simple(dn, _password(given, own_file, CONSUMER_PASSWORD, dn))
-
-
-def consumer_password(given: Given) -> Secret | None:
-    """The consumer's own password where one was given, and not the provider's instead. Raises `UsageError`."""
-    file = given["consumer_password_file"]
-    if file is None and CONSUMER_PASSWORD not in os.environ:
-        return None
-    return _password(given, file, CONSUMER_PASSWORD, given["consumer_bind_dn"] or "the consumer's rootdn")
-
-
-_asked: dict[tuple[str, str], Secret] = {}
-
-
-def _password(given: Given, file: Path | None, variable: str, dn: str) -> Secret:
-    """From the file, the environment, or the terminal, in this order; asked for once."""
-    if file is not None:
-        return read_password(file, quiet=given["quiet"])
-    if os.environ.get(variable):
-        return Secret(os.environ[variable])
-    if not given["prompt"]:
-        raise UsageError(
-            f"there is no password for {dn}", f"Give one with --password-file, --prompt or the variable {variable}."
-        )
-    if (variable, dn) not in _asked:
-        _asked[variable, dn] = Secret(click.prompt(f"Password of {dn}", hide_input=True, err=True))
-    return _asked[variable, dn]
-
-
-def read_password(file: Path, *, quiet: bool = False) -> Secret:
-    """The whole content of the file, but for one final newline, as most files have one. Raises `UsageError`."""
-    try:
-        content = file.read_bytes()
-        mode = file.stat().st_mode
-    except OSError as error:
-        raise UsageError(f"the password file {file} cannot be read ({error.strerror})") from None
-    if not quiet and stat.S_ISREG(mode) and mode & (stat.S_IRWXO | stat.S_IWGRP):
-        notice(f"the password file {file} is open to others; chmod 600 closes it")
-    if content.endswith(b"\n"):
-        content = content[:-1]
-        if not quiet:
-            notice(f"one final newline in {file} was not taken as part of the password")
-    if not content:
-        raise UsageError(f"the password file {file} is empty")
-    return Secret(content)
-
-
-def notice(text: str) -> None:
-    """A line for people, on standard error."""
-    click.echo(f"note: {text}", err=True)
-
-
-def colour_wanted() -> bool:
-    """Colour only on a terminal, and not against NO_COLOR (no-color.org)."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+__all__ = [
+    "CONSUMER_PASSWORD",
+    "PASSWORD",
+    "Duration",
+    "Given",
+    "all_of",
+    "base",
+    "colour_wanted",
+    "consumer_endpoints",
+    "consumer_identity",
+    "consumer_password",
+    "consumers",
+    "identity",
+    "members",
+    "notice",
+    "output",
+    "provider",
+    "provider_endpoint",
+    "provider_endpoints",
+    "quiet",
+    "read_password",
+    "replication_scope",
+    "scope",
+    "tls",
+]

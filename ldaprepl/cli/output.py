@@ -8,8 +8,6 @@ import sys
 import time
 from pathlib import Path
 
-import click
-
 from ldaprepl.errors import UsageError
 
 _REDRAW = 0.1  # seconds
@@ -40,7 +38,8 @@ def check_writable(file: Path | None) -> None:
 
 def _print(text: str) -> None:
     try:
-        click.echo(text, nl=False)
+        sys.stdout.write(text)
+        sys.stdout.flush()
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still buffered must go somewhere
         if not isinstance(error, BrokenPipeError):

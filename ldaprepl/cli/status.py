@@ -12,7 +12,7 @@ import click
 
 from ldaprepl.check import Options, check
 from ldaprepl.cli import options
-from ldaprepl.cli.members import members_of, server_options, tools
+from ldaprepl.cli.members import members_of, tools
 from ldaprepl.cli.output import emit
 from ldaprepl.domain.health import Criterion, Health, Policy, Status
 from ldaprepl.domain.judgement import Debt, Key
@@ -25,7 +25,7 @@ _ENTER, _LEAVE = "\x1b[?1049h\x1b[?25l\x1b[?7l", "\x1b[?7h\x1b[?25h\x1b[?1049l"
 
 
 @click.command("status", context_settings={"default_map": {"timeout": 10.0}})
-@server_options
+@options.members
 @options.identity
 @options.consumer_identity
 @options.tls

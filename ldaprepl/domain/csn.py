@@ -17,8 +17,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 _FLAGS = re.ASCII | re.IGNORECASE
 # One pattern a form: year month day hour minute second [fraction], change count, server ID, modification number. Those
@@ -31,7 +31,6 @@ _FORM_21 = r"(\d{4})(\d\d)(\d\d)(\d\d):(\d\d):(\d\d)()Z#0x([0-9a-f]{4,6})#([0-9]
 _LARGEST_SID = 0xFFF
 
 
-@dataclass(frozen=True, slots=True)
 class Csn:
     """One change sequence number. `time` is UTC, with microseconds where the server wrote them; `raw` is the text as
     received.
@@ -40,11 +39,14 @@ class Csn:
     to sort by age across servers say so: `key=lambda csn: csn.time`.
     """
 
-    time: datetime
-    count: int
-    sid: int
-    mod: int
-    raw: str = field(compare=False)
+    __slots__ = ("count", "mod", "raw", "sid", "time")
+
+    def __init__(self, time: datetime, count: int, sid: int, mod: int, raw: str) -> None:
+        self.time = time
+        self.count = count
+        self.sid = sid
+        self.mod = mod
+        self.raw = raw
 
     @classmethod
     def parse(cls, text: str | bytes) -> Csn:
@@ -79,6 +81,19 @@ class Csn:
     def __str__(self) -> str:
         return self.raw
 
+    def __repr__(self) -> str:
+        return f"Csn({self.raw!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Csn) and self._numbers == other._numbers
+
+    def __hash__(self) -> int:
+        return hash(self._numbers)
+
+    @property
+    def _numbers(self) -> tuple[datetime, int, int, int]:
+        return self.time, self.count, self.sid, self.mod
+
     def _place(self, other: Csn) -> tuple[tuple[datetime, int, int], tuple[datetime, int, int]]:
         if self.sid != other.sid:
             raise ValueError(f"stamps of server {self.sid:03x} and server {other.sid:03x} have no order")
@@ -106,8 +121,7 @@ def parse(text: str | bytes) -> Csn:
     return Csn.parse(text)
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """How one set of stamps stands to another, as server IDs in rising order.
 
     `behind`: both have the server ID and ours is older. `ahead`: ours is newer (the other side lost writes, or

@@ -8,11 +8,10 @@ description whole: `cn` does not find `cn;lang-de`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One entry. `attributes` maps names as received to their values in the order received; it is not copied and must
     not be changed."""
 

@@ -8,9 +8,9 @@ between two contextCSN values is no lag: after a quiet weekend one write makes i
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum, StrEnum
+from typing import NamedTuple
 
 from ldaprepl.domain.csn import Csn, CsnSet
 
@@ -65,8 +65,7 @@ SEVERITY: Mapping[Criterion, Status] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(NamedTuple):
     """Thresholds in seconds. `severity` replaces what SEVERITY says."""
 
     warning: float = 60.0
@@ -74,7 +73,7 @@ class Policy:
     certificate_warning: float = 14 * 86400.0
     certificate_critical: float = 3 * 86400.0
     skew: float = 30.0
-    severity: Mapping[Criterion, Status] = field(default_factory=dict)
+    severity: Mapping[Criterion, Status] = {}
 
     def status(self, criterion: Criterion) -> Status:
         """How bad a criterion without thresholds is."""
@@ -87,8 +86,7 @@ class Policy:
         return Status.WARNING if seconds >= self.warning else Status.OK
 
 
-@dataclass(frozen=True, slots=True)
-class Trouble:
+class Trouble(NamedTuple):
     """Why a server could not be asked, or gave no contextCSN."""
 
     criterion: Criterion
@@ -96,8 +94,7 @@ class Trouble:
     cure: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class SyncState:
+class SyncState(NamedTuple):
     """What cn=monitor of 2.5 and later says of one syncrepl stanza (class olmSyncReplInstance)."""
 
     rid: str
@@ -112,8 +109,7 @@ class SyncState:
         return not self.connected and self.next_connect is None
 
 
-@dataclass(frozen=True, slots=True)
-class Vitals:
+class Vitals(NamedTuple):
     """What else a server tells. `skew` is its clock minus ours in seconds, None where it does not say."""
 
     certificate_end: datetime | None = None
@@ -121,23 +117,21 @@ class Vitals:
     syncrepl: tuple[SyncState, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Sight:
+class Sight(NamedTuple):
     """One server as it was seen: its contextCSN and the DN where it stands, or the trouble."""
 
-    csns: CsnSet = field(default_factory=CsnSet)
+    csns: CsnSet = CsnSet()
     suffix: str = ""
     trouble: Trouble | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Lacking:
+class Lacking(NamedTuple):
     """The changes of one server ID that a consumer lacks, as the provider's entries show them. Deletes leave no entry.
 
-    `count` entries, the oldest stamp among them; not `complete`: the answer was cut, there are more.
+    `entries` of them, the oldest stamp among them; not `complete`: the answer was cut, there are more.
     """
 
-    count: int = 0
+    entries: int = 0
     oldest: Csn | None = None
     complete: bool = True
 
@@ -152,8 +146,7 @@ class Standing(StrEnum):
     EXTRA = "extra"
 
 
-@dataclass(frozen=True, slots=True)
-class SidHealth:
+class SidHealth(NamedTuple):
     """One server ID on one server.
 
     `newest` is the newest stamp that a provider (`holder`) has, `held` ours. `lag` is the age in seconds of the oldest
@@ -175,8 +168,7 @@ class SidHealth:
         return f"{self.sid:03x}"
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """One thing to say about a server. Texts are sentences without a final full stop."""
 
     criterion: Criterion
@@ -185,17 +177,16 @@ class Finding:
     cure: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ServerHealth:
+class ServerHealth(NamedTuple):
     """One server. `judged`: its state of replication was compared, which is not so for a single provider."""
 
     uri: str
     provider: bool
     judged: bool
-    csns: CsnSet = field(default_factory=CsnSet)
+    csns: CsnSet = CsnSet()
     sids: tuple[SidHealth, ...] = ()
     findings: tuple[Finding, ...] = ()
-    vitals: Vitals = field(default_factory=Vitals)
+    vitals: Vitals = Vitals()
     notes: tuple[str, ...] = ()
     canary: float | None = None  # seconds from the provider's answer to the change's arrival
 
@@ -220,8 +211,7 @@ class ServerHealth:
         return sum(sid.changes for sid in self.sids)
 
 
-@dataclass(frozen=True, slots=True)
-class Health:
+class Health(NamedTuple):
     """All servers of one base at one moment (UTC). `seconds` is how long the look took."""
 
     base: str

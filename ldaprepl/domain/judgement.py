@@ -11,8 +11,8 @@ always looks young, and a delete leaves no entry. So the oldest stamp known to b
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from ldaprepl.domain.csn import Csn, CsnSet
 from ldaprepl.domain.duration import words
@@ -32,16 +32,14 @@ from ldaprepl.domain.health import (
 Key = tuple[str, int]  # URI and server ID
 
 
-@dataclass(frozen=True, slots=True)
-class Debt:
+class Debt(NamedTuple):
     """The oldest change known to be lacking, and since when (UTC) it is known."""
 
     csn: Csn
     since: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(NamedTuple):
     """What the providers have. `whole` False: not every provider could be read, so more may be true than is known."""
 
     before: Mapping[int, tuple[Csn, str]]
@@ -76,8 +74,7 @@ class Reference:
         return sorted({*self.before, *held})
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(NamedTuple):
     """All that is known of one server when it is judged. `lacking` and `debts` are by server ID.
 
     `partial`: only a part of the provider's tree is replicated, so a stamp may stand for a change that does not concern
@@ -87,8 +84,8 @@ class Evidence:
     uri: str
     provider: bool
     sight: Sight
-    lacking: Mapping[int, Lacking] = field(default_factory=dict)
-    debts: Mapping[int, Debt] = field(default_factory=dict)
+    lacking: Mapping[int, Lacking] = {}
+    debts: Mapping[int, Debt] = {}
     partial: bool = False
 
 
@@ -173,7 +170,7 @@ def _sid(sid: int, evidence: Evidence, reference: Reference, debt: Debt | None, 
     lag = None if debt is None else max(0.0, (now - min(debt.csn.time, debt.since)).total_seconds())
     exact = debt is not None and lacking.complete and lacking.oldest is not None and lacking.oldest <= debt.csn
     held = evidence.sight.csns.get(sid)
-    changes = lacking.count if debt else 0
+    changes = lacking.entries if debt else 0
     return SidHealth(sid, standing, newest, held, holder, lag, changes, exact or debt is None)
 
 

@@ -7,8 +7,8 @@ suffixmassage.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 MATCH_ALL = "(objectClass=*)"
 EVERY_ATTRIBUTE = ("*", "+")
@@ -24,8 +24,7 @@ class Scope(StrEnum):
     SUBORD = "subord"
 
 
-@dataclass(frozen=True, slots=True)
-class ReplicationScope:
+class ReplicationScope(NamedTuple):
     """The part of the provider's tree that a consumer holds.
 
     `base` is a DN on the provider; `suffixmassage`, where not empty, is the DN that takes its place on the consumer.

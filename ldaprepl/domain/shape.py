@@ -66,8 +66,8 @@ def objections(
         )
     for dn, count in before.inside:
         yield (
-            f"{count} {'entry' if count == 1 else 'entries'} of {dn!r} would be deleted, which the provider keeps in a database of its own: a search"
-            " from the base does not show it"
+            f"{count} {'entry' if count == 1 else 'entries'} of {dn!r} would be deleted, which the provider keeps in a"
+            " database of its own: a search from the base does not show it"
         )
     for branch, count in before.losses.items():
         now = taken.get(branch, branch)

@@ -9,8 +9,8 @@ parent, a message may not exceed a limit, and a message of an operation that nob
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import NamedTuple
 
 from ldaprepl.errors import ProtocolViolation
 from ldaprepl.protocol import ber
@@ -38,12 +38,11 @@ _ANSWERS = frozenset(Op)
 _NOT_LAST = frozenset((Op.SEARCH_ENTRY, Op.SEARCH_REFERENCE, Op.INTERMEDIATE))
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(NamedTuple):
     """What one feed gave: raw entries `(DN, frame)` and, in wire order, the decoded other messages."""
 
-    entries: list[tuple[bytes, bytes]] = field(default_factory=list)
-    messages: list[Message] = field(default_factory=list)
+    entries: list[tuple[bytes, bytes]]
+    messages: list[Message]
 
 
 class FrameReader:
@@ -79,7 +78,7 @@ class FrameReader:
 
         Raises `ProtocolViolation` on anything that is not an LDAPMessage of this operation.
         """
-        batch = Batch()
+        batch = Batch([], [])
         self._parts.append(data)
         self._have += len(data)
         if self._have < self._need:  # the rest of a large message: joined once, not with every piece

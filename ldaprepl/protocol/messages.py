@@ -8,7 +8,7 @@ stay bytes.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ldaprepl.errors import ProtocolViolation
 from ldaprepl.protocol import ber
@@ -19,8 +19,7 @@ _ENTRY = 0x64
 NOTICE_OF_DISCONNECTION = "1.3.6.1.4.1.1466.20036"
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """One LDAPMessage: `op` is the tag of the protocol operation, `body` its content; `controls` maps OID to value
     (None: no value).
     """
@@ -28,11 +27,10 @@ class Message:
     id: int
     op: int
     body: bytes
-    controls: Mapping[str, bytes | None] = field(default_factory=dict)
+    controls: Mapping[str, bytes | None] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """LDAPResult (RFC 4511, section 4.1.9) with the controls of its message; `name` is the OID of an extended
     response, `value` its value.
     """
@@ -41,7 +39,7 @@ class Result:
     matched: str = ""
     text: str = ""
     referrals: tuple[str, ...] = ()
-    controls: Mapping[str, bytes | None] = field(default_factory=dict)
+    controls: Mapping[str, bytes | None] = {}
     name: str = ""
     value: bytes | None = None
 

@@ -8,7 +8,7 @@ equal frames.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ldaprepl.protocol.ber import ENUMERATED, INTEGER, SEQUENCE, SET, boolean, integer, octets, tlv
 from ldaprepl.protocol.filters import encode_filter
@@ -23,8 +23,7 @@ _OPERATIONS = {"add": 0, "delete": 1, "replace": 2}
 _BIND, _MODIFY, _EXTENDED = 0x60, 0x66, 0x77
 
 
-@dataclass(frozen=True, slots=True)
-class Control:
+class Control(NamedTuple):
     """A request control (RFC 4511, section 4.1.11)."""
 
     oid: str
@@ -38,8 +37,7 @@ class Control:
         return tlv(SEQUENCE, *parts)
 
 
-@dataclass(frozen=True, slots=True)
-class SearchRequest:
+class SearchRequest(NamedTuple):
     """A search (RFC 4511, section 4.5.1): no limits unless asked for, aliases never dereferenced (RFC 4533 forbids
     more, and a copy wants the alias).
     """
@@ -105,8 +103,7 @@ def replace_values(message_id: int, dn: str, name: str, values: Sequence[bytes])
     return modify(message_id, dn, [Change("replace", name, tuple(values))])
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """One modification of an entry (RFC 4511, section 4.6): `operation` is add, delete or replace."""
 
     operation: str

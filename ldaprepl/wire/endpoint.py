@@ -7,8 +7,8 @@ user said so: `checked` refuses the combination before any socket exists.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from ldaprepl.domain.secret import Secret
@@ -18,16 +18,22 @@ _PORTS = {"ldap": 389, "ldaps": 636}
 DEFAULT_LDAPI = "/var/run/slapd/ldapi"
 
 
-@dataclass(frozen=True, slots=True)
 class Anonymous:
     """No bind."""
+
+    __slots__ = ()
 
     def __str__(self) -> str:
         return "anonymous"
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Anonymous)
 
-@dataclass(frozen=True, slots=True)
-class Simple:
+    def __hash__(self) -> int:
+        return hash(Anonymous)
+
+
+class Simple(NamedTuple):
     """Simple bind (RFC 4513, section 5.1.3)."""
 
     dn: str
@@ -37,8 +43,7 @@ class Simple:
         return self.dn
 
 
-@dataclass(frozen=True, slots=True)
-class External:
+class External(NamedTuple):
     """SASL EXTERNAL (RFC 4422, appendix A): the identity of the TLS certificate or of the ldapi peer."""
 
     authzid: str = ""
@@ -50,8 +55,7 @@ class External:
 Bind = Anonymous | Simple | External
 
 
-@dataclass(frozen=True, slots=True)
-class Tls:
+class Tls(NamedTuple):
     """How TLS is made. `starttls` None means: for ldap:// to another machine when a password is sent."""
 
     starttls: bool | None = None
@@ -62,8 +66,7 @@ class Tls:
     allow_cleartext: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(NamedTuple):
     """What an LDAP URL names: scheme, and host and port, or the path of a socket."""
 
     scheme: str
@@ -84,13 +87,12 @@ class Address:
             return False
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(NamedTuple):
     """One server as one identity. `timeout` is in seconds: to connect, and how long a server may stay silent."""
 
     uri: str
-    bind: Bind = field(default_factory=Anonymous)
-    tls: Tls = field(default_factory=Tls)
+    bind: Bind = Anonymous()
+    tls: Tls = Tls()
     timeout: float = 60.0
 
     @property

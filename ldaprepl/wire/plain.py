@@ -8,9 +8,10 @@ has to do). It knows what `Endpoint` knows: no bind, simple bind, SASL EXTERNAL,
 from __future__ import annotations
 
 import socket
+from typing import Any
 
 from ldaprepl.errors import ProtocolViolation, ServerUnavailable
-from ldaprepl.protocol.frames import FrameReader
+from ldaprepl.protocol.frames import FrameReader, Op
 from ldaprepl.protocol.messages import Result, decode_result
 from ldaprepl.protocol.requests import bind_external, bind_simple, extended
 from ldaprepl.protocol.results import SUCCESS, name_of
@@ -19,6 +20,7 @@ from ldaprepl.wire.secured import bind_refused, starttls_refused, tls_context, t
 
 _START_TLS = "1.3.6.1.4.1.1466.20037"  # RFC 4511, section 4.14
 _STARTTLS_ID, _BIND_ID = 1, 2
+_ANSWER = {_STARTTLS_ID: Op.EXTENDED_RESPONSE, _BIND_ID: Op.BIND_RESPONSE}
 _CONNECT_TIMEOUT = 15.0  # seconds; longer than any network that replication should cross
 
 
@@ -50,7 +52,9 @@ def _connected(endpoint: Endpoint) -> socket.socket:
     seconds = min(endpoint.timeout, _CONNECT_TIMEOUT)
     try:
         if address.scheme != "ldapi":
-            connected = socket.create_connection((address.host, address.port), seconds)
+            # Bytes keep Python from importing its tables for other alphabets, which takes as long as the connection.
+            host: Any = address.host.encode() if address.host.isascii() else address.host
+            connected = socket.create_connection((host, address.port), seconds)
             connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         else:
             connected = socket.socket(socket.AF_UNIX)
@@ -103,4 +107,6 @@ def _ask(connected: socket.socket, request: bytes, message_id: int, endpoint: En
     if batch.messages[0].id == 0:
         text = f": {result.text}" if result.text else ""
         raise ServerUnavailable(f"{uri} ended the connection ({name_of(result.code)}{text})")
+    if batch.messages[0].op != _ANSWER[message_id]:
+        raise ProtocolViolation(f"{uri} answered something else than it was asked")
     return result

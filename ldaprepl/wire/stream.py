@@ -11,9 +11,8 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from types import TracebackType
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from ldaprepl.domain.entry import Entry
 from ldaprepl.errors import IncompleteRead, LdapreplError, ProtocolViolation, ServerUnavailable
@@ -46,14 +45,13 @@ _WINDOW_BYTES = 64 * 1024  # more might not fit on the way while the server want
 _SEE_LOG = "Run again; if it ends like this again, look into that server's log."
 
 
-@dataclass(frozen=True, slots=True)
-class SearchAnswer:
+class SearchAnswer(NamedTuple):
     """A small answer, whole: also when `result.code` is not success."""
 
     entries: list[Entry]
     result: Result
-    references: list[tuple[str, ...]] = field(default_factory=list)
-    intermediates: list[tuple[str, bytes]] = field(default_factory=list)
+    references: list[tuple[str, ...]]
+    intermediates: list[tuple[str, bytes]]
 
     @property
     def controls(self) -> Mapping[str, bytes | None]:
@@ -106,7 +104,7 @@ class Stream:
         message_id = self._take_id()
         self._send(request.encoded(message_id))
         self._reader = FrameReader(message_id, begun=self._reader.rest)
-        answer = SearchAnswer([], Result(-1))
+        answer = SearchAnswer([], Result(-1), [], [])
         with self._named():
             while True:
                 batch = self._feed()

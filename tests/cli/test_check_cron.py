@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ldaprepl.check import Outcome
-from ldaprepl.cli import check as command
+from ldaprepl.cli import checking as command
 from ldaprepl.cli.main import run
 from ldaprepl.domain.csn import CsnSet
 from ldaprepl.domain.health import Criterion, Finding, Health, ServerHealth, Status

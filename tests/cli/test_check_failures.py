@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ldaprepl.cli import check as command
+from ldaprepl.cli import checking as command
 from ldaprepl.cli.main import run
 from ldaprepl.errors import AlreadyRunning
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ldaprepl.cli.main import COMMANDS
+from ldaprepl.cli.commands import COMMANDS
 
 BLOCKED = """
 import sys

@@ -43,7 +43,7 @@ def test_a_log_that_does_not_serve(log: LogProfile, code: str) -> None:
     assert codes(profile, "delta")[code] is Severity.ERROR
 
 
-@pytest.mark.parametrize("scope", [replace(SCOPE, filter="(a=b)"), replace(SCOPE, attrs=("cn",))])
+@pytest.mark.parametrize("scope", [SCOPE._replace(filter="(a=b)"), SCOPE._replace(attrs=("cn",))])
 def test_a_part_is_not_copied_by_delta(scope: ReplicationScope) -> None:
     assert choose(PROFILE, scope, AUTO)[0].mode is Mode.PERSIST
     assert codes(PROFILE, "delta", scope)["partial-delta"] is Severity.WARNING

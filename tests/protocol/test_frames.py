@@ -40,7 +40,7 @@ NOTICE = message(result(EXTENDED, 52, element(0x8A, b"1.3.6.1.4.1.1466.20036"), 
 def fed(pieces: list[bytes], reader: FrameReader | None = None) -> tuple[Batch, FrameReader]:
     """All that comes of the pieces, one after the other."""
     reader = reader or FrameReader(BULK)
-    whole = Batch()
+    whole = Batch([], [])
     for piece in pieces:
         batch = reader.feed(piece)
         whole.entries.extend(batch.entries)

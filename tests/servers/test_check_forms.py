@@ -168,6 +168,6 @@ def test_a_check_starts_light(pair) -> None:
     names = (
         "ldap _ldap ldap3 pyasn1 sqlite3 ssl json subprocess tempfile random asyncio concurrent.futures logging email"
         " http urllib.request hashlib ldaprepl.domain.matching ldaprepl.domain.compare ldaprepl.verify ldaprepl.ports"
-        " ldaprepl.wire.opening"
+        " ldaprepl.wire.opening click dataclasses inspect stringprep"
     )
     assert modules & set(names.split()) == set()

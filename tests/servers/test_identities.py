@@ -9,7 +9,6 @@ import os
 import traceback
 from base64 import b64encode
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote, unquote
 
@@ -87,7 +86,7 @@ def test_every_way_in_as_whom_it_should_be(server: Slapd, authority: Authority, 
     reader = Simple(READER, Secret("secret of the reader"))
     odd = Simple(ODD_NAME, Secret(ODD_PASSWORD))
     trusting = Tls(cacert=authority.certificate)
-    starting = replace(trusting, starttls=True)
+    starting = trusting._replace(starttls=True)
     cert, key = authority.issue("client", "")
     ways: list[tuple[str, Endpoint]] = [
         ("nobody", Endpoint(server.ldap_uri)),
@@ -102,11 +101,11 @@ def test_every_way_in_as_whom_it_should_be(server: Slapd, authority: Authority, 
         ("odd", Endpoint(server.ldap_uri, odd)),
         ("odd", Endpoint(server.ldaps_uri, odd, trusting)),
         ("peer", Endpoint(server.ldapi_uri, External())),
-        ("client", Endpoint(server.ldap_uri, External(), replace(starting, cert=cert, key=key))),
-        ("client", Endpoint(server.ldaps_uri, External(), replace(trusting, cert=cert, key=key))),
+        ("client", Endpoint(server.ldap_uri, External(), starting._replace(cert=cert, key=key))),
+        ("client", Endpoint(server.ldaps_uri, External(), trusting._replace(cert=cert, key=key))),
         (
             "nobody",
-            Endpoint(server.ldaps_uri, Anonymous(), replace(trusting, cert=cert, key=key)),
+            Endpoint(server.ldaps_uri, Anonymous(), trusting._replace(cert=cert, key=key)),
         ),  # a certificate is no bind
     ]
     for expected, endpoint in ways:
@@ -146,7 +145,7 @@ def test_the_name_must_stand_in_the_certificate(server: Slapd, authority: Author
         with pytest.raises(Refused, match=r"certificate was not accepted \(Hostname mismatch") as caught:
             open_stream(Endpoint(uri, Simple(READER, Secret("secret of the reader")), tls), opener)
         assert uri in caught.value.message
-        with open_stream(Endpoint(uri, tls=replace(tls, verify=False)), opener) as stream:
+        with open_stream(Endpoint(uri, tls=tls._replace(verify=False)), opener) as stream:
             assert own(stream) == ["nobody"]
 
 

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import ldap
@@ -180,9 +179,9 @@ def test_passwords_that_can_be_searched_but_not_read_are_hidden_too(slapd: Slapd
 
 def test_excluded_passwords_are_not_missed(slapd: SlapdFactory) -> None:
     server = provider(slapd, *SYNCPROV, "access to attrs=userPassword by * auth", "access to * by * read")
-    assert not warnings(look(server, replace(SCOPE, exattrs=("userpassword",))))
-    assert warnings(look(server, replace(SCOPE, attrs=("cn", "+")))) == set()
-    assert warnings(look(server, replace(SCOPE, attrs=("*",)))) == {"no-operational", "passwords-hidden"}
+    assert not warnings(look(server, SCOPE._replace(exattrs=("userpassword",))))
+    assert warnings(look(server, SCOPE._replace(attrs=("cn", "+")))) == set()
+    assert warnings(look(server, SCOPE._replace(attrs=("*",)))) == {"no-operational", "passwords-hidden"}
 
 
 def test_anonymous_is_a_warning_where_anybody_may_read_and_an_error_where_not(slapd: SlapdFactory) -> None:
@@ -210,7 +209,7 @@ def test_a_wrong_base(good: Slapd, base: str, code: str) -> None:
     assert SUFFIX in finding.cure if code == "wrong-base" else SUFFIX in finding.text
 
 
-@pytest.mark.parametrize("scope", [ReplicationScope("no dn"), ReplicationScope(""), replace(SCOPE, filter="(cn=x")])
+@pytest.mark.parametrize("scope", [ReplicationScope("no dn"), ReplicationScope(""), SCOPE._replace(filter="(cn=x")])
 def test_what_is_no_base_or_filter_is_wrong_usage(good: Slapd, scope: ReplicationScope) -> None:
     with pytest.raises(UsageError):
         look(good, scope)
@@ -223,8 +222,8 @@ def test_a_referral_is_followed_by_the_administrator_only(slapd: SlapdFactory) -
 
 
 def test_filters(good: Slapd) -> None:
-    assert errors(look(good, replace(SCOPE, filter="(uid=nobody)"))) == {"nothing-matches"}
-    some = look(good, replace(SCOPE, filter="objectClass=inetOrgPerson"))
+    assert errors(look(good, SCOPE._replace(filter="(uid=nobody)"))) == {"nothing-matches"}
+    some = look(good, SCOPE._replace(filter="objectClass=inetOrgPerson"))
     assert some.usable and some.entries == PEOPLE and codes(some, Severity.NOTE) >= {"base-filtered"}
     part = look(good, ReplicationScope(f"uid=u1,{SUFFIX}", Scope.BASE))
     assert part.usable and "partial" in codes(part, Severity.NOTE) and part.suffix == SUFFIX

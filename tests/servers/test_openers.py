@@ -6,7 +6,6 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -53,12 +52,12 @@ def test_every_way_in(secured: Slapd, authority: Authority, opener: Opener) -> N
     ways = [
         Endpoint(secured.ldap_uri),
         Endpoint(secured.ldap_uri, admin),
-        Endpoint(secured.ldap_uri, admin, replace(trusting, starttls=True)),
+        Endpoint(secured.ldap_uri, admin, trusting._replace(starttls=True)),
         Endpoint(secured.ldaps_uri, admin, trusting),
         Endpoint(secured.ldaps_uri, admin, Tls(verify=False)),
         Endpoint(secured.ldapi_uri, External()),
-        Endpoint(secured.ldaps_uri, External(), replace(trusting, cert=client[0], key=client[1])),
-        Endpoint(secured.ldap_uri, External(), replace(trusting, starttls=True, cert=client[0], key=client[1])),
+        Endpoint(secured.ldaps_uri, External(), trusting._replace(cert=client[0], key=client[1])),
+        Endpoint(secured.ldap_uri, External(), trusting._replace(starttls=True, cert=client[0], key=client[1])),
     ]
     for endpoint in ways:
         assert who(endpoint, opener)

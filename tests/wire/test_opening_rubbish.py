@@ -164,3 +164,11 @@ def test_any_rubbish_while_binding(opener: Opener, data: bytes, kept: int, op: i
         except LdapreplError as error:
             assert isinstance(error, ServerUnavailable | ProtocolViolation)
             one_sentence(error, where)
+
+
+@pytest.mark.parametrize("op", [0x65, 0x67, 0x78])
+def test_the_answer_to_another_operation(op: int) -> None:
+    """Success is not a bind unless it is the answer to the bind."""
+    with scripted(answering(message(2, result(op)))) as where:
+        problem = refusal(Endpoint(f"ldap://{where}", SIMPLE), plain.open_socket)
+    assert isinstance(problem, ProtocolViolation)
