@@ -12,9 +12,9 @@ from ldaprepl.cli import options
 from ldaprepl.cli.init_consumer import access_of
 from ldaprepl.cli.members import now
 from ldaprepl.cli.output import NoProgress, emit
+from ldaprepl.cli.pairing import grouped, only
 from ldaprepl.doctor import Member, Tools, doctor
 from ldaprepl.domain.scope import ReplicationScope
-from ldaprepl.errors import UsageError
 from ldaprepl.report import doctor as words
 from ldaprepl.wire.endpoint import Endpoint
 from ldaprepl.wire.patient import LdapPatient
@@ -35,7 +35,7 @@ def command(**given: Any) -> int:
 
     \b
     ldaprepl doctor --provider ldap://a --consumer ldap://b -b dc=example,dc=com -D cn=replica,dc=example,dc=com -y pw
-    ldaprepl doctor --stanza ldapi:/// --sasl EXTERNAL
+    ldaprepl doctor                     on a consumer, as root: what its own syncrepl stanzas say
 
     Nothing is changed. Reads every entry once, without attributes: nothing else shows the limits.
 
@@ -60,13 +60,10 @@ def command(**given: Any) -> int:
 
 def _named(given: options.Given) -> tuple[ReplicationScope, list[tuple[Endpoint, bool]]]:
     """Any server will do, one too: unlike `check`, nothing has to be compared."""
-    if given["stanza"]:
-        from ldaprepl.cli.members import from_stanza
-
-        return from_stanza(given)
+    if given["stanza"] or not (given["providers"] or given["consumers"]):
+        pairing = only(grouped(given))
+        return pairing.scope, pairing.servers
     providers, consumers = options.provider_endpoints(given), options.consumer_endpoints(given)
-    if not providers and not consumers:
-        raise UsageError("there is nobody to look at", "Give --provider or --consumer, or --stanza ldapi:///.")
     named = [(endpoint, True) for endpoint in providers] + [(endpoint, False) for endpoint in consumers]
     return options.replication_scope(given), named
 

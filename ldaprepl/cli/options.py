@@ -44,15 +44,21 @@ provider = click.option("--provider", metavar="URI", required=True, help="ldap:/
 consumers = click.option(
     "--consumer", "consumers", metavar="URI", multiple=True, required=True, help="The same; may be repeated."
 )
-members = all_of(  # of `check` and `status`, which can find servers by themselves
+base = click.option("-b", "--base", metavar="DN", required=True, help="Search base on the provider.")
+source = click.option("--stanza", metavar="SOURCE[#RID]",
+                      help="Providers, scope, identity as in a slapd.conf, slapd.d, LDIF or ldapi:///.")  # fmt: skip
+_consumers = click.option("--consumer", "consumers", metavar="URI", multiple=True, help="The same; may be repeated.")
+_base = click.option("-b", "--base", metavar="DN", default="", help="Search base on the provider.")
+members = all_of(  # of commands that look at any number of servers
     click.option("--provider", "providers", metavar="URI", multiple=True,
                  help="ldap://, ldaps:// or ldapi:// URL. Several are also compared with each other."),
-    click.option("--consumer", "consumers", metavar="URI", multiple=True, help="The same; may be repeated."),
-    click.option("--stanza", metavar="URI",
-                 help="A consumer whose cn=config (ldapi:///) names its providers, and how it binds there."),
-    click.option("-b", "--base", metavar="DN", default="", help="Search base on the provider."),
+    _consumers,
+    _base,
+    source,
 )  # fmt: skip
-base = click.option("-b", "--base", metavar="DN", required=True, help="Search base on the provider.")
+pair = all_of(  # where the options, a stanza or this machine's own configuration may say it
+    click.option("--provider", metavar="URI", help="ldap://, ldaps:// or ldapi:// URL."), _consumers, _base, source
+)
 
 identity = all_of(
     click.option("-D", "--bind-dn", metavar="DN", help="Simple bind as this DN."),
@@ -129,6 +135,7 @@ __all__ = [
     "members",
     "notice",
     "output",
+    "pair",
     "provider",
     "provider_endpoint",
     "provider_endpoints",

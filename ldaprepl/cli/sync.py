@@ -15,6 +15,7 @@ import click
 
 from ldaprepl.cli import options
 from ldaprepl.cli.output import emit, progress
+from ldaprepl.cli.pairing import Pairing, pairings
 from ldaprepl.domain import duration, ldif
 from ldaprepl.domain.change import MaxDelete
 from ldaprepl.domain.scope import ReplicationScope
@@ -37,9 +38,7 @@ _JITTER = 0.1  # part of the interval
 
 
 @click.command("sync")
-@options.provider
-@click.option("--consumer", "consumers", metavar="URI", multiple=True, help="The server to write to.")
-@options.base
+@options.pair
 @options.identity
 @options.consumer_identity
 @options.tls
@@ -112,15 +111,33 @@ def command(**given: Any) -> int:  # fmt: skip
 
     Exit code: 0 done, 1 entries were refused or a guard stopped it, 3 could not be finished.
     """
-    settings = _settings(given)
-    scope = options.replication_scope(given)
+    pairing = _pairing(given)
+    settings = _settings(pairing.given)
     if given["to_ldif"] is not None:
-        return _seed(given, scope, settings)
-    if len(given["consumers"]) != 1:
-        raise UsageError("sync needs one --consumer", "Run it once for each consumer.")
+        return _seed(pairing, settings)
     if given["every"] is None:
-        return _once(given, scope, settings)
-    return _again_and_again(given, scope, settings, _seconds(given["every"], "--every"))
+        return _once(pairing, settings)
+    return _again_and_again(pairing, settings, _seconds(given["every"], "--every"))
+
+
+def _pairing(given: options.Given) -> Pairing:
+    """One provider and the one consumer to write to, which is never guessed. Raises `LdapreplError`."""
+    if not (given["provider"] or given["stanza"]):
+        raise UsageError("sync needs a provider", "Name it with --provider and --base, or give --stanza.")
+    found = pairings(given)
+    if len(found) > 1:
+        there = ", ".join(f"{each.name} ({each.uris[0]}, {each.scope.base})" for each in found)
+        raise UsageError("there are several stanzas", f"Choose with --stanza SOURCE#RID, --base or --provider: {there}")
+    pairing = found[0]
+    if given["to_ldif"] is None and len(given["consumers"]) != 1:
+        raise UsageError("sync needs one --consumer", "Run it once for each consumer.")
+    for consumer in pairing.consumers:
+        if given["stanza"] and consumer.uri == given["stanza"].partition("#")[0]:
+            raise GuardRefused(
+                f"{consumer.uri} runs native syncrepl: it is the server that the stanza was read from",
+                "Two replicators would fight. Name another consumer, or remove the stanza there.",
+            )
+    return pairing
 
 
 def _settings(given: options.Given) -> Settings:
@@ -143,19 +160,19 @@ def _seconds(text: str, option: str) -> float:
 # -- running -----------------------------------------------------------------------------------------------------------
 
 
-def _once(given: options.Given, scope: ReplicationScope, settings: Settings) -> int:
-    report = _run(given, scope, settings)
-    _show(report, given)
+def _once(pairing: Pairing, settings: Settings) -> int:
+    report = _run(pairing, settings)
+    _show(report, pairing.given)
     return report.exit_code
 
 
-def _again_and_again(given: options.Given, scope: ReplicationScope, settings: Settings, every: float) -> int:
+def _again_and_again(pairing: Pairing, settings: Settings, every: float) -> int:
     """Until somebody stops it. A run that fails is reported, and the next one tries again."""
     if settings.dry_run:
         raise UsageError("--every and --dry-run do not go together")
     while True:
         try:
-            _show(_run(given, scope, settings), given)
+            _show(_run(pairing, settings), pairing.given)
             settings = replace(settings, older_provider=False, new_shape=False)
         except UsageError:
             raise
@@ -164,13 +181,14 @@ def _again_and_again(given: options.Given, scope: ReplicationScope, settings: Se
         time.sleep(every * random.uniform(1 - _JITTER, 1 + _JITTER))
 
 
-def _run(given: options.Given, scope: ReplicationScope, settings: Settings) -> SyncReport:
+def _run(pairing: Pairing, settings: Settings) -> SyncReport:
     from ldaprepl.wire.applying import Applier  # with python-ldap, without which --help has to work
     from ldaprepl.wire.consumer import Consumer
     from ldaprepl.wire.provider import Provider
     from ldaprepl.wire.session import open_session
 
-    source, (target,) = options.provider_endpoint(given), options.consumer_endpoints(given)
+    given, scope = pairing.given, pairing.scope
+    source, (target,) = pairing.provider, pairing.consumers
     _refuse_same_server(source, target, scope)
     pair = {"provider": source.uri, "consumer": target.uri, "base": scope.base, "to": scope.consumer_base}
     binding = {"scope": repr(scope), "identity": str(source.bind), "method": settings.method.value}
@@ -225,13 +243,14 @@ def _ips(host: str) -> set[str]:
 # -- a seed ------------------------------------------------------------------------------------------------------------
 
 
-def _seed(given: options.Given, scope: ReplicationScope, settings: Settings) -> int:
+def _seed(pairing: Pairing, settings: Settings) -> int:
+    given, scope = pairing.given, pairing.scope
     from ldaprepl.wire.provider import Provider, read_schema
     from ldaprepl.wire.session import open_session
 
     with contextlib.ExitStack() as opened:
         bar: Progress = progress(given["quiet"])
-        reading = opened.enter_context(open_session(options.provider_endpoint(given)))
+        reading = opened.enter_context(open_session(pairing.provider))
         schema, _ = read_schema(reading)
         entries = list(seed(Provider(reading, scope), scope, schema, settings.method, bar))
     text = "".join(ldif.entry_text(entry) for entry in entries)

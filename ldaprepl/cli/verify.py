@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,8 +13,8 @@ import click
 
 from ldaprepl.cli import options
 from ldaprepl.cli.output import check_writable, emit, progress
-from ldaprepl.domain.scope import ReplicationScope
-from ldaprepl.domain.verdict import Problem, VerifyReport
+from ldaprepl.cli.pairing import Pairing, pairings
+from ldaprepl.domain.verdict import Problem, VerifyReport, worst
 from ldaprepl.errors import LdapreplError, UsageError
 from ldaprepl.ports import Directory
 from ldaprepl.protocol.filters import encode_filter
@@ -27,9 +29,7 @@ from ldaprepl.wire.stream import open_stream
 
 
 @click.command("verify")
-@options.provider
-@options.consumers
-@options.base
+@options.pair
 @options.identity
 @options.consumer_identity
 @options.tls
@@ -47,40 +47,68 @@ def command(**given: Any) -> int:
 
     \b
     ldaprepl verify --provider ldap://a --consumer ldap://b -b dc=example,dc=com -D cn=replica,dc=example,dc=com -y pw
-    ldaprepl verify --provider ldaps://a --consumer ldapi:/// --consumer-sasl EXTERNAL -b dc=example,dc=com --format
-    json
+    ldaprepl verify                               on a consumer, as root: what its own syncrepl stanzas say
+    ldaprepl verify --stanza slapd.conf --consumer ldap://b --format json
 
     Exit code: 0 equal, 1 diverged, 3 could not tell, 4 only behind.
     """
-    scope = options.replication_scope(given)
     check_writable(given["output"])
-    encode_filter(scope.filter)  # a slip in the filter is a usage error, before any server is asked
-    report = _report(given, scope)
+    reports = [_report(pairing, given) for pairing in _checked(pairings(given))]
+    emit(_rendered(reports, given), given["output"])
+    return worst([report.verdict for report in reports]).exit_code
+
+
+def _rendered(reports: Sequence[VerifyReport], given: options.Given) -> str:
+    several = len(reports) > 1
     if given["format_"] == "json":
-        emit(json.render_verify(report), given["output"])
-    elif given["format_"] == "html":
-        emit(html.render_verify(report, datetime.now(UTC)), given["output"])
-    else:
-        colour = options.colour_wanted() and given["output"] is None
-        emit(text.render_verify(report, colour=colour, limit=given["limit"]), given["output"])
-    return report.verdict.exit_code
+        return json.render_several(reports) if several else json.render_verify(reports[0])
+    if given["format_"] == "html":
+        return html.render_verify(reports[0], datetime.now(UTC))
+    colour = options.colour_wanted() and given["output"] is None
+    if several:
+        return text.render_several(reports, colour=colour, limit=given["limit"])
+    return text.render_verify(reports[0], colour=colour, limit=given["limit"])
 
 
-def _report(given: options.Given, scope: ReplicationScope) -> VerifyReport:
-    provider, consumers = options.provider_endpoint(given), options.consumer_endpoints(given)
+def _checked(found: list[Pairing]) -> list[Pairing]:
+    """What is wrong with the command line is said before any server is read."""
+    for pairing in found:
+        encode_filter(pairing.scope.filter)
+        if not pairing.consumers:
+            raise UsageError("there is nothing to compare: no consumer is named", "Give --consumer.")
+        if len(pairing.uris) != 1:
+            raise UsageError("verify compares with one provider", "Run it once for each.")
+    return found
+
+
+def _report(pairing: Pairing, given: options.Given) -> VerifyReport:
+    """One pairing from the first connection to the verdict; what cannot be asked is undecided."""
+    consumers = [consumer.uri for consumer in pairing.consumers]
+    try:
+        report = _compared(pairing, given)
+    except UsageError:
+        if not pairing.problem:
+            raise
+        report = undecided(pairing.scope, pairing.uris[0], consumers, _problem(pairing.problem))
+    except LdapreplError as error:
+        report = undecided(pairing.scope, pairing.uris[0], consumers, _problem(error))
+    noted = tuple(replace(consumer, notes=pairing.notes + consumer.notes) for consumer in report.consumers)
+    return replace(report, name=pairing.name, consumers=noted)
+
+
+def _problem(error: LdapreplError) -> Problem:
+    return Problem(error.message, error.cure)
+
+
+def _compared(pairing: Pairing, given: options.Given) -> VerifyReport:
     with contextlib.ExitStack() as opened:
         bar = progress(given["quiet"])
         opened.callback(bar.close)
         tools = Tools(pump, decode_entry, decode_values, SqliteOverflow, time, bar)
-        try:
-            master = _open(opened, provider)
-            copies = [_open_or_not(opened, endpoint) for endpoint in consumers]
-            return verify(master, copies, scope, tools, Options(given["settle"], given["bytewise"]))
-        except UsageError:
-            raise
-        except LdapreplError as error:
-            problem = Problem(error.message, error.cure)
-            return undecided(scope, provider.uri, [consumer.uri for consumer in consumers], problem)
+        master = _open(opened, pairing.provider)
+        copies = [_open_or_not(opened, endpoint) for endpoint in pairing.consumers]
+        settings = Options(pairing.given["settle"], pairing.given["bytewise"])
+        return verify(master, copies, pairing.scope, tools, settings)
 
 
 def _open_or_not(opened: contextlib.ExitStack, endpoint: Endpoint) -> Directory:

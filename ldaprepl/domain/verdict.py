@@ -122,13 +122,14 @@ class ConsumerReport:
 
 @dataclass(frozen=True, slots=True)
 class VerifyReport:
-    """A whole verification."""
+    """A whole verification. `name` tells it from others of the same run: a stanza's number, a replica's name."""
 
     base: str
     provider: str
     contextcsn: CsnSet
     consumers: tuple[ConsumerReport, ...]
     seconds: float = 0.0
+    name: str = ""
 
     @property
     def verdict(self) -> Verdict:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Sequence
 from typing import Any
 
-from ldaprepl.domain.verdict import AttributeDifference, ConsumerReport, Finding, Problem, VerifyReport
+from ldaprepl.domain.verdict import AttributeDifference, ConsumerReport, Finding, Problem, VerifyReport, worst
 from ldaprepl.report.values import digest, is_secret
 
 SCHEMA = 1
@@ -17,7 +18,26 @@ SCHEMA = 1
 
 def render_verify(report: VerifyReport) -> str:
     """The whole report as one JSON document with a final newline."""
-    document = {
+    return _dumped(_document(report))
+
+
+def render_several(reports: Sequence[VerifyReport]) -> str:
+    """Several reports as one document: each of them under `reports`, as it would stand alone."""
+    several = {
+        "schema": SCHEMA,
+        "command": "verify",
+        "verdict": worst([report.verdict for report in reports]).value,
+        "reports": [{"name": _text(report.name), **_document(report)} for report in reports],
+    }
+    return _dumped(several)
+
+
+def _dumped(document: dict[str, Any]) -> str:
+    return json.dumps(document, indent=2, ensure_ascii=True) + "\n"
+
+
+def _document(report: VerifyReport) -> dict[str, Any]:
+    return {
         "schema": SCHEMA,
         "command": "verify",
         "verdict": report.verdict.value,
@@ -26,7 +46,6 @@ def render_verify(report: VerifyReport) -> str:
         "consumers": [_consumer(consumer) for consumer in report.consumers],
         "seconds": round(report.seconds, 3),
     }
-    return json.dumps(document, indent=2, ensure_ascii=True) + "\n"
 
 
 def _consumer(report: ConsumerReport) -> dict[str, Any]:

@@ -8,7 +8,7 @@ only, never on data.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from ldaprepl.domain.verdict import ConsumerReport, Finding, Kind, State, Verdict, VerifyReport
 from ldaprepl.report.values import printable, shown
@@ -29,6 +29,12 @@ _COLOUR = {
 }
 _VALUE_WIDTH = 60
 _VALUES_SHOWN = 4
+
+
+def render_several(reports: Sequence[VerifyReport], *, colour: bool = False, limit: int = 20) -> str:
+    """Several reports, each under its name."""
+    pieces = [render_verify(report, colour=colour, limit=limit) for report in reports]
+    return "\n".join(f"[{printable(report.name)}]\n{piece}" for report, piece in zip(reports, pieces, strict=True))
 
 
 def render_verify(report: VerifyReport, *, colour: bool = False, limit: int = 20) -> str:

@@ -64,6 +64,7 @@ class Tls(NamedTuple):
     key: Path | None = None
     verify: bool = True
     allow_cleartext: bool = False
+    cacertdir: Path | None = None
 
 
 class Address(NamedTuple):

@@ -27,7 +27,9 @@ def tls_context(endpoint: Endpoint) -> ssl.SSLContext:
 
     tls = endpoint.tls
     try:
-        context = ssl.create_default_context(cafile=str(tls.cacert) if tls.cacert else None)
+        context = ssl.create_default_context(
+            cafile=str(tls.cacert) if tls.cacert else None, capath=str(tls.cacertdir) if tls.cacertdir else None
+        )
         if tls.cert:
             context.load_cert_chain(str(tls.cert), str(tls.key) if tls.key else None)
     except OSError as error:

@@ -230,6 +230,7 @@ def _prepare_tls(connection: Any, endpoint: Endpoint) -> None:
     connection.set_option(ldap.OPT_X_TLS_REQUIRE_CERT, ldap.OPT_X_TLS_DEMAND if tls.verify else ldap.OPT_X_TLS_NEVER)
     for option, path in (
         (ldap.OPT_X_TLS_CACERTFILE, tls.cacert),
+        (ldap.OPT_X_TLS_CACERTDIR, tls.cacertdir),
         (ldap.OPT_X_TLS_CERTFILE, tls.cert),
         (ldap.OPT_X_TLS_KEYFILE, tls.key),
     ):

@@ -25,7 +25,9 @@ WHOLE = ["check", "--provider", "ldap://127.0.0.1:9", "--consumer", "ldap://127.
         ([*WHOLE, "--filter", "(cn=a"], "filter"),
         (["check", "--provider", "http://a", "--consumer", "ldap://b", "-b", "dc=x"], "is not an LDAP URL"),
         (["check", "--provider", "ldap://a", "--consumer", "LDAP://A:389", "-b", "dc=x"], "a server is named twice"),
-        ([*WHOLE, "--stanza", "ldapi:///"], "--stanza names the servers itself"),
+        (["check", "--provider", "ldap://a"], "it is not said what to look at"),
+        (["check", "--consumer", "ldap://a"], "no provider is named"),
+        (["check", "--stanza", "/no/such/file"], "/no/such/file cannot be read"),
     ],
 )
 def test_wrong_usage(

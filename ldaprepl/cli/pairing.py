@@ -1,0 +1,274 @@
+"""Which servers, as whom, for what scope: the one answer that `verify`, `check`, `status` and `sync` share.
+
+It is made from, in this order: the command line, a profile (`--profile`), a stanza (`--stanza`), and, when nothing is
+named, the stanzas in the live cn=config of the slapd on this machine. What the command line says wins over the rest.
+Whatever a plain check does not need is imported where it is needed.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from ldaprepl.cli import given as options
+from ldaprepl.domain.scope import MATCH_ALL, ReplicationScope, Scope
+from ldaprepl.errors import LdapreplError, UsageError
+from ldaprepl.wire.endpoint import Anonymous, Bind, Endpoint, External, Tls, parse_uri
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ldaprepl.wire.stanzasource import SourceName, Way
+
+LOCAL, BY_NAME = "ldapi:///", "ldap://localhost"
+_DEFAULTS = {"scope": "sub", "filter": MATCH_ALL, "tls_reqcert": "demand"}
+
+
+class Pairing(NamedTuple):
+    """Providers, their consumers, and what of them is to be the same.
+
+    `given` are the options in force for it (thresholds, settle, state ...). `peer`: the consumers take writes too.
+    `problem` says why the providers of a stanza cannot be followed; `providers` is empty then, and `uris` still has
+    their names. `notes` say what was assumed.
+    """
+
+    name: str
+    scope: ReplicationScope
+    providers: tuple[Endpoint, ...]
+    consumers: tuple[Endpoint, ...]
+    given: options.Given
+    peer: bool = False
+    notes: tuple[str, ...] = ()
+    problem: LdapreplError | None = None
+    uris: tuple[str, ...] = ()
+
+    @property
+    def servers(self) -> list[tuple[Endpoint, bool]]:
+        """All of them, each with whether it takes writes from clients: providers, and peers."""
+        providers = [(endpoint, True) for endpoint in self.providers]
+        return [*providers, *((endpoint, self.peer) for endpoint in self.consumers)]
+
+    @property
+    def provider(self) -> Endpoint:
+        """The only one. Raises its `problem`, or `UsageError` where there are several."""
+        if self.problem:
+            raise self.problem
+        if len(self.providers) != 1:
+            raise UsageError("there are several providers", f"Choose with --provider: {', '.join(self.uris)}")
+        return self.providers[0]
+
+
+def pairings(given: options.Given) -> list[Pairing]:
+    """One pairing for each stanza or replica, or the one that the options name. Raises `LdapreplError`."""
+    named = provider_uris(given) or given["consumers"]
+    if given.get("stanza"):
+        return _from_stanza(given, given["stanza"])
+    if named:
+        return [_from_options(given)]
+    return _from_this_machine(given)
+
+
+def grouped(given: options.Given) -> list[Pairing]:
+    """The same, with all providers of one scope in one pairing. Raises the problem of a stanza that has one."""
+    groups: dict[object, Pairing] = {}
+    for pairing in pairings(given):
+        if pairing.problem:
+            raise pairing.problem
+        scope = pairing.scope
+        content = (scope.scope, scope.filter, scope.attrs, scope.exattrs, scope.suffixmassage)
+        key = (scope.base.lower(), content, tuple(each.uri for each in pairing.consumers), pairing.peer)
+        before = groups.get(key)
+        if before is None:
+            groups[key] = pairing
+            continue
+        more = [provider for provider in pairing.providers if provider.uri not in before.uris]
+        groups[key] = before._replace(
+            name=f"{before.name}, {pairing.name}",
+            providers=(*before.providers, *more),
+            uris=(*before.uris, *(provider.uri for provider in more)),
+        )
+    return list(groups.values())
+
+
+def only(found: list[Pairing]) -> Pairing:
+    """The one that there is. Raises `UsageError` where there are several."""
+    if len(found) == 1:
+        return found[0]
+    there = ", ".join(f"{pairing.scope.base} ({pairing.name})" for pairing in found)
+    raise UsageError("there are stanzas for several bases", f"Choose with --base, or --stanza SOURCE#RID: {there}")
+
+
+def provider_uris(given: options.Given) -> tuple[str, ...]:
+    """The providers on the command line, of commands that take one and of commands that take several."""
+    one = given.get("provider")
+    return tuple(given.get("providers") or ((one,) if one else ()))
+
+
+def said(given: options.Given, name: str) -> bool:
+    """Whether the command line itself (or a variable) has this option, not only its default."""
+    click = sys.modules.get("click")
+    context = click.get_current_context(silent=True) if click else None
+    if context is None or name not in context.params:
+        return given.get(name) not in (None, False, "", (), _DEFAULTS.get(name))
+    source = context.get_parameter_source(name)
+    return source is not None and source.name not in ("DEFAULT", "DEFAULT_MAP")
+
+
+# -- the command line --------------------------------------------------------------------------------------------------
+
+
+def _from_options(given: options.Given) -> Pairing:
+    uris = provider_uris(given)
+    if not uris:
+        raise UsageError("there is nothing to compare with: no provider is named", "Give --provider, or --stanza.")
+    if not given["base"]:
+        raise UsageError("it is not said what to look at", "Give the search base with --base.")
+    providers = tuple(options.provider_endpoint({**given, "provider": uri}) for uri in uris)
+    consumers = tuple(options.consumer_endpoints(given))
+    return Pairing("", options.replication_scope(given), providers, consumers, given, uris=uris)
+
+
+# -- stanzas -----------------------------------------------------------------------------------------------------------
+
+
+def _from_this_machine(given: options.Given) -> list[Pairing]:
+    from ldaprepl.errors import ServerUnavailable
+
+    cure = "Name servers with --provider, --consumer and --base, or a configuration with --stanza."
+    try:
+        return _from_stanza(given, LOCAL)
+    except ServerUnavailable as error:
+        raise UsageError(f"there is nothing to look at: no servers are named, and {error.message}", cure) from error
+    except UsageError as error:
+        raise UsageError(f"no servers are named, and {error.message}", f"{error.cure or ''} {cure}".strip()) from error
+
+
+def _from_stanza(given: options.Given, text: str) -> list[Pairing]:
+    from ldaprepl.wire import stanzasource
+
+    source = stanzasource.SourceName.parse(text)
+    if source.live:
+        server = _reader(given, source.text)
+        configuration = stanzasource.read_live(server)
+    else:
+        server = None
+        configuration = stanzasource.read_file(source.text)
+    verify = given["tls_reqcert"] == "demand" if said(given, "tls_reqcert") else None
+    instead = stanzasource.Instead(
+        given["timeout"], given["starttls"], given["cacert"], given["cert"], given["key"], verify
+    )
+    found = sorted(_chosen(stanzasource.ways(configuration, instead), source, given), key=_order)
+    return [_pairing(way, number, server, given) for number, way in enumerate(found, 1)]
+
+
+def _chosen(ways: Iterable[Way], source: SourceName, given: options.Given) -> Sequence[Way]:
+    """Those that --stanza ...#RID, --base and --provider leave. Raises `UsageError` when there is none."""
+    every = list(ways)
+    addresses = [parse_uri(uri) for uri in provider_uris(given)]
+    found = [
+        way
+        for way in every
+        if (source.rid is None or way.rid == source.rid)
+        and (not given["base"] or way.scope.base.lower() == given["base"].lower())
+        and (not addresses or _address(way.uri) in addresses)
+    ]
+    if found:
+        return found
+    if not every:
+        raise UsageError(f"{source.text} has no syncrepl stanza", "It is no consumer; name one, or give --provider.")
+    there = "; ".join(f"rid {_number(way)} from {way.uri}, {way.scope.base!r}" for way in every)
+    wanted = [f"rid {source.rid:03}"] if source.rid is not None else []
+    wanted += [given["base"]] if given["base"] else []
+    wanted += provider_uris(given)
+    raise UsageError(f"{source.text} has no syncrepl stanza for {' and '.join(wanted)}", f"There is: {there}.")
+
+
+def _order(way: Way) -> int:
+    """By number: cn=config itself keeps no order that anybody wrote."""
+    return 1000 if way.rid is None else way.rid
+
+
+def _address(uri: str) -> object:
+    try:
+        return parse_uri(uri)
+    except UsageError:
+        return None
+
+
+def _number(way: Way) -> str:
+    return "?" if way.rid is None else f"{way.rid:03}"
+
+
+def _pairing(way: Way, number: int, server: Endpoint | None, given: options.Given) -> Pairing:
+    name = f"rid {way.rid:03}" if way.rid is not None else f"stanza {number}"
+    consumers, notes = _consumers(way, server, given)
+    providers = (way.provider,) if way.provider else ()
+    peer = way.peer and not given["consumers"]
+    problem = way.problem
+    if problem is not None and way.place is not None and not server:
+        problem = type(problem)(f"{way.place}: {problem.message}", problem.cure)
+    return Pairing(name, _scope(way.scope, given), providers, consumers, given, peer, notes, problem, (way.uri,))
+
+
+def _consumers(way: Way, server: Endpoint | None, given: options.Given) -> tuple[tuple[Endpoint, ...], tuple[str, ...]]:
+    """Those of the command line, else the server whose stanza it is, else the slapd on this machine."""
+    uris: tuple[str, ...] = tuple(given["consumers"])
+    notes: tuple[str, ...] = ()
+    if not uris and server:
+        uris = (server.uri,)
+    elif not uris:
+        uris = (local_uri(),)
+        notes = (f"the consumer was not named, and was taken to be {uris[0]}",)
+    return tuple(_consumer(uri, way, server, given) for uri in uris), notes
+
+
+def _consumer(uri: str, way: Way, server: Endpoint | None, given: options.Given) -> Endpoint:
+    own = options.consumer_endpoints({**given, "consumers": (uri,)})[0]
+    if not isinstance(own.bind, Anonymous):
+        return own
+    if own.address.scheme == "ldapi":
+        return Endpoint(uri, External(given["authzid"]), own.tls, own.timeout).checked()
+    if server or way.provider is None:
+        return own
+    bind: Bind = way.provider.bind
+    theirs = way.provider.tls
+    tls = Tls(
+        own.tls.starttls,
+        own.tls.cacert or theirs.cacert,
+        own.tls.cert or theirs.cert,
+        own.tls.key or theirs.key,
+        own.tls.verify,
+        own.tls.allow_cleartext,
+        own.tls.cacertdir or theirs.cacertdir,
+    )
+    return Endpoint(uri, bind, tls, own.timeout).checked()
+
+
+def _reader(given: options.Given, uri: str) -> Endpoint:
+    """The live server as the one who may read its cn=config: over ldapi that is root, by SASL EXTERNAL."""
+    endpoint = options.provider_endpoint({**given, "provider": uri})
+    if not isinstance(endpoint.bind, Anonymous):
+        return endpoint
+    if endpoint.address.scheme == "ldapi":
+        return Endpoint(uri, External(given["authzid"]), endpoint.tls, endpoint.timeout).checked()
+    return options.consumer_endpoints({**given, "consumers": (uri,)})[0]
+
+
+def _scope(scope: ReplicationScope, given: options.Given) -> ReplicationScope:
+    """The stanza's scope with what the command line says instead."""
+    own = options.replication_scope(given)
+    return ReplicationScope(
+        base=scope.base,
+        scope=Scope(own.scope) if said(given, "scope") else scope.scope,
+        filter=own.filter if said(given, "filter") else scope.filter,
+        attrs=own.attrs if given["attrs"] else scope.attrs,
+        exattrs=own.exattrs if given["exattrs"] else scope.exattrs,
+        attrsonly=scope.attrsonly,
+        suffixmassage=own.suffixmassage or scope.suffixmassage,
+    )
+
+
+def local_uri() -> str:
+    """The slapd on this machine: its socket where there is one, else by name."""
+    return LOCAL if Path(parse_uri(LOCAL).path).exists() else BY_NAME

@@ -1,0 +1,205 @@
+"""Existing syncrepl stanzas as ways to their providers: whom a consumer asks, as whom, for what.
+
+"The stanza is the configuration of the check": a slapd.conf, a slapd.d folder, LDIF of cn=config or the live cn=config
+of a running consumer is read, and each stanza gives provider, scope, identity and TLS as the consumer itself uses them.
+A stanza that cannot be followed says why (`Way.problem`) and leaves the others alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ldaprepl.domain import cnconfig
+from ldaprepl.domain.config import Configuration, Section
+from ldaprepl.domain.scope import ReplicationScope
+from ldaprepl.domain.secret import Secret
+from ldaprepl.domain.stanza import Stanza
+from ldaprepl.domain.words import Place
+from ldaprepl.errors import LdapreplError, UsageError
+from ldaprepl.protocol.filters import encode_filter
+from ldaprepl.protocol.results import SUCCESS, name_of
+from ldaprepl.wire.endpoint import Anonymous, Bind, Endpoint, External, Simple, Tls
+from ldaprepl.wire.plain import open_socket
+from ldaprepl.wire.stream import open_stream
+
+if TYPE_CHECKING:
+    from ldaprepl.domain.lint_source import Source
+
+_DATABASES = "(|(objectClass=olcGlobal)(olcDatabase=*))"
+_LIVE = re.compile(r"ldap[si]?://", re.IGNORECASE)
+_RID = re.compile(r"(?s)(.+)#(\d{1,3})")
+
+
+@dataclass(frozen=True, slots=True)
+class SourceName:
+    """`SOURCE[#RID]` taken apart."""
+
+    text: str
+    rid: int | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> SourceName:
+        """A file whose name ends like that wins over the reading as a number."""
+        found = _RID.fullmatch(text)
+        if not found or (not _LIVE.match(text) and Path(text).exists()):
+            return cls(text)
+        return cls(found[1], int(found[2]))
+
+    @property
+    def live(self) -> bool:
+        """Whether it is a running server."""
+        return _LIVE.match(self.text) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """Where one stanza leads.
+
+    `provider` is None where it cannot be followed, and `problem` says why. `peer`: the database takes writes too
+    (multi-provider replication). `suffix` is the database's first naming context, `credentials` who binds.
+    """
+
+    stanza: Stanza
+    place: Place | None
+    rid: int | None
+    uri: str
+    scope: ReplicationScope
+    provider: Endpoint | None = None
+    problem: LdapreplError | None = None
+    peer: bool = False
+    suffix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Instead:
+    """What the command line says instead of the stanzas; None: nothing. `timeout` is in seconds."""
+
+    timeout: float
+    starttls: bool | None = None
+    cacert: Path | None = None
+    cert: Path | None = None
+    key: Path | None = None
+    verify: bool | None = None
+
+
+def read_live(server: Endpoint) -> Configuration:
+    """The databases of a running server. Raises `UsageError` when this identity may not see them, `LdapreplError`."""
+    with open_stream(server, open_socket) as stream:
+        answer = stream.search("cn=config", "sub", _DATABASES, ("*",))
+    if answer.result.code != SUCCESS or not answer.entries:
+        raise UsageError(
+            f"{server.uri} does not show cn=config to {server.bind} ({name_of(answer.result.code)})",
+            "Ask as root over ldapi:/// (SASL EXTERNAL), or give --provider and --base. A server that runs with "
+            "slapd.conf has no cn=config that is worth reading: give the file with --stanza.",
+        )
+    return cnconfig.from_entries(((entry.dn, entry.attributes) for entry in answer.entries), server.uri)
+
+
+def read_file(name: str) -> Configuration:
+    """A slapd.conf, a slapd.d folder, or LDIF of cn=config. Raises `UsageError`."""
+    from ldaprepl.wire.configsource import ConfigReader
+
+    def nobody(uri: str) -> Endpoint:
+        raise UsageError(f"{uri} is no file")
+
+    source: Source = ConfigReader(nobody).read(name)
+    return source.configuration
+
+
+def ways(configuration: Configuration, instead: Instead) -> Iterator[Way]:
+    """Every stanza in order, whether it can be followed or not."""
+    top = configuration.sections[0]
+    for section, stanza in configuration.stanzas:
+        yield _way(stanza, section, top, instead)
+
+
+def _way(stanza: Stanza, section: Section, top: Section, instead: Instead) -> Way:
+    rid: int | None = None
+    problem: LdapreplError | None = None
+    scope = ReplicationScope(stanza.searchbase)
+    provider = None
+    try:
+        rid = stanza.rid
+        scope = stanza.replication_scope
+        encode_filter(scope.filter)
+        provider = endpoint(stanza, instead, top)
+    except ValueError as error:
+        problem = UsageError(str(error), "ldaprepl lint says more.")
+    except LdapreplError as error:
+        problem = error
+    suffix = section.suffixes[0] if section.suffixes else ""
+    return Way(stanza, stanza.place, rid, stanza.provider, scope, provider, problem, _is_peer(section), suffix)
+
+
+def _is_peer(section: Section) -> bool:
+    return any(section.first(name).upper() in ("TRUE", "ON") for name in ("multiprovider", "mirrormode"))
+
+
+def endpoint(stanza: Stanza, instead: Instead, top: Section | None = None) -> Endpoint:
+    """The provider of one stanza as the consumer reaches it. Raises `UsageError` for what cannot be followed.
+
+    TLS settings that the stanza does not have are those of the server as a whole (slapd.conf(5), syncrepl), which stand
+    in `top`. A stanza that sends its password in the clear is followed: the consumer does so all the time.
+    """
+    if not stanza.provider:
+        raise UsageError("the stanza names no provider", "ldaprepl lint says more.")
+    bind = _bind(stanza)
+    found = Endpoint(stanza.provider, bind, _tls(stanza, top, instead), instead.timeout)
+    if isinstance(bind, Simple) and not bind.password:
+        raise UsageError(
+            f"the stanza for {stanza.provider} binds as {bind.dn} without a password",
+            "Servers take that as an anonymous bind. Mend the stanza, or give --provider, --base and -D.",
+        )
+    for name, path in (("tls_cacert", found.tls.cacert), ("tls_cert", found.tls.cert), ("tls_key", found.tls.key)):
+        if path is not None and not path.is_file():
+            raise UsageError(
+                f"the stanza for {stanza.provider} wants {name} {path}, which is not on this machine, or not readable",
+                "Run as root, or as the user that slapd runs as; or give the files with --cacert, --cert and --key.",
+            )
+    return found.checked()
+
+
+def _bind(stanza: Stanza) -> Bind:
+    if stanza.bindmethod == "sasl":
+        mechanism = _text(stanza, "saslmech").upper()
+        if mechanism != "EXTERNAL":
+            raise UsageError(
+                f"the stanza for {stanza.provider} binds with SASL {mechanism or 'by the best mechanism'}, "
+                "which cannot be followed",
+                f"Give --provider {stanza.provider} --base '{stanza.searchbase}' and an identity that sees the same, "
+                "with -D and -y.",
+            )
+        return External(_text(stanza, "authzid"))
+    if not stanza.binddn or stanza.bindmethod == "none":
+        return Anonymous()
+    return Simple(stanza.binddn, stanza.credentials or Secret(""))
+
+
+def _tls(stanza: Stanza, top: Section | None, instead: Instead) -> Tls:
+    def path(keyword: str, setting: str) -> Path | None:
+        text = _text(stanza, keyword) or (top.first(setting) if top else "")
+        return Path(text) if text else None
+
+    wanted = stanza.starttls != "no" if instead.starttls is None else instead.starttls
+    scheme = stanza.provider.partition(":")[0].lower()
+    if scheme == "ldapi" or (scheme == "ldap" and not wanted):
+        return Tls(starttls=False if scheme == "ldap" else None, allow_cleartext=True)  # needs none of the files
+    reqcert = _text(stanza, "tls_reqcert").lower() or "demand"
+    return Tls(
+        starttls=True if wanted else None,
+        cacert=instead.cacert or path("tls_cacert", "tlscacertificatefile"),
+        cert=instead.cert or path("tls_cert", "tlscertificatefile"),
+        key=instead.key or path("tls_key", "tlscertificatekeyfile"),
+        verify=reqcert not in ("never", "allow") if instead.verify is None else instead.verify,
+        allow_cleartext=True,
+        cacertdir=None if instead.cacert else path("tls_cacertdir", "tlscacertificatepath"),
+    )
+
+
+def _text(stanza: Stanza, name: str) -> str:
+    value = stanza.get(name)
+    return value if isinstance(value, str) else ""
