@@ -9,11 +9,12 @@ import click
 
 from ldaprepl.cli import options
 from ldaprepl.cli.checking import run
+from ldaprepl.cli.command import Command
 
 _DURATION = options.Duration()
 
 
-@click.command("check", context_settings={"default_map": {"timeout": 10.0}})
+@click.command("check", cls=Command, context_settings={"default_map": {"timeout": 10.0}})
 @options.members
 @options.identity
 @options.consumer_identity
@@ -55,8 +56,9 @@ def command(**given: Any) -> int:
     """Say how well replication does, for monitoring.
 
     \b
-    ldaprepl check --provider ldap://a --consumer ldap://b -b dc=example,dc=com -w 60 -c 5m
-    ldaprepl check --provider ldap://a --provider ldap://b -b dc=example,dc=com --state /var/lib/ldaprepl/check.json
+    ldaprepl check --provider ldap://a --consumer ldap://b -b dc=example,dc=com
+    ldaprepl check --provider ldap://a --provider ldap://b -b dc=example,dc=com \\
+        -w 60 -c 5m --state /var/lib/ldaprepl/check.json
 
     Lag is the age of the oldest change that a consumer lacks. Several providers are compared with each other.
 

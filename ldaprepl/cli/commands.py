@@ -59,7 +59,9 @@ def cli() -> None:
 
     \b
     ldaprepl demo
-    ldaprepl verify --provider ldap://a.example.com --consumer ldap://b.example.com -b dc=example,dc=com
+    ldaprepl verify --provider ldap://a --consumer ldap://b -b dc=example,dc=com
+
+    Each command explains itself: ldaprepl COMMAND --help.
     """
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from ldaprepl.cli import options
+from ldaprepl.cli.command import Command
 from ldaprepl.cli.output import progress
 from ldaprepl.demo import tell
 from ldaprepl.domain.consumerplan import ConsumerPlan
@@ -26,7 +27,7 @@ from ldaprepl.wire.pump import pump
 from ldaprepl.wire.stage import REPLICA, Stage
 
 
-@click.command("demo")
+@click.command("demo", cls=Command)
 @click.option("--entries", type=click.IntRange(min=200, max=200_000), default=3000, show_default=True,
               help="How many the provider holds.")  # fmt: skip
 @click.option("--keep", is_flag=True, help="Leave both servers running afterwards, and say how to reach and stop them.")

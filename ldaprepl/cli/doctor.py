@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from ldaprepl.cli import options
+from ldaprepl.cli.command import Command
 from ldaprepl.cli.init_consumer import access_of
 from ldaprepl.cli.members import now
 from ldaprepl.cli.output import NoProgress, emit
@@ -21,7 +22,7 @@ from ldaprepl.wire.patient import LdapPatient
 from ldaprepl.wire.replica import side_by_side
 
 
-@click.command("doctor", context_settings={"default_map": {"timeout": 10.0}})
+@click.command("doctor", cls=Command, context_settings={"default_map": {"timeout": 10.0}})
 @options.members
 @options.identity
 @options.consumer_identity
@@ -34,8 +35,8 @@ def command(**given: Any) -> int:
     """Look at servers as configured, side by side: what fits, what does not, and the cure.
 
     \b
-    ldaprepl doctor --provider ldap://a --consumer ldap://b -b dc=example,dc=com -D cn=replica,dc=example,dc=com -y pw
-    ldaprepl doctor                     on a consumer, as root: what its own syncrepl stanzas say
+    ldaprepl doctor --provider ldap://a --consumer ldap://b -b dc=example,dc=com
+    ldaprepl doctor                  # on a consumer, as root: what its stanzas say
 
     Nothing is changed. Reads every entry once, without attributes: nothing else shows the limits.
 

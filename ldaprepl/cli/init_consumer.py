@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from ldaprepl.cli import options
+from ldaprepl.cli.command import Command
 from ldaprepl.cli.init_apply import Running, apply, check_apply, consumer_findings, fitted, running
 from ldaprepl.cli.init_parts import PYTHON, Job, check_usage, text_of
 from ldaprepl.cli.init_seed import write_seed
@@ -68,7 +69,7 @@ _live = options.all_of(
 )
 
 
-@click.command("init-consumer")
+@click.command("init-consumer", cls=Command)
 @options.provider
 @options.base
 @options.identity
@@ -87,8 +88,9 @@ def command(**given: Any) -> int:
     """Look at a provider with the consumer's identity, and write the consumer's syncrepl stanza, or all of it.
 
     \b
-    ldaprepl init-consumer --provider ldap://a.example.com -b dc=example,dc=com \\
-        -D cn=replica,dc=example,dc=com -y replica.pw --cacert /etc/ssl/ca.pem -o consumer.conf
+    ldaprepl init-consumer --provider ldaps://a -b dc=example,dc=com \\
+        -D cn=replica,dc=example,dc=com -y replica.pw -o consumer.conf
+    ldaprepl init-consumer --provider ldapi:/// -b dc=example,dc=com --for-provider
 
     What is found goes to standard error, the configuration to standard output or FILE.
 

@@ -13,6 +13,7 @@ import click
 
 from ldaprepl import __version__
 from ldaprepl.cli import options
+from ldaprepl.cli.command import Command
 from ldaprepl.cli.init_consumer import access_of
 from ldaprepl.cli.output import NoProgress, emit, progress
 from ldaprepl.domain.lint import Finding, Hit, LintReport, Severity, finding
@@ -35,7 +36,7 @@ from ldaprepl.wire.stream import open_stream
 _NEVER: Final = "never"
 
 
-@click.command("lint")
+@click.command("lint", cls=Command)
 @click.argument("sources", metavar="[SOURCE]...", nargs=-1)
 @click.option("--provider", metavar="URI", help="Ask this provider too, as the identity of its stanza or of -D.")
 @click.option("--consumer", "consumers", metavar="URI", multiple=True, help="Ask this consumer too; may be repeated.")

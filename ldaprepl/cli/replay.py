@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from ldaprepl.cli import options
+from ldaprepl.cli.command import Command
 from ldaprepl.cli.output import emit, progress
 from ldaprepl.domain.backlog import Check
 from ldaprepl.domain.compare import Comparer
@@ -31,7 +32,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 Logs = list[tuple[ReplogFile, dict[str, When]]]
 
 
-@click.command("replay")
+@click.command("replay", cls=Command)
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=_FILE)
 @click.option("--explain", "explain_", is_flag=True, help="Only say what is pending, rejected and broken.")
 @click.option("--provider", metavar="URI", help="The old master, to compare with.")
@@ -79,10 +80,12 @@ def command(**given: Any) -> int:  # fmt: skip
     """Close slurpd's books: tell what its replog and reject files hold, bring it over, prove it.
 
     \b
-    ldaprepl replay /var/lib/ldap/replog /var/lib/slurpd/*.rej --explain
-    ldaprepl replay FILE --explain --provider ldap://old --consumer ldap://new      ... and what is still different
-    ldaprepl replay FILE --consumer ldap://new -D cn=updater,dc=example,dc=com -y pw
-    ldaprepl replay /var/lib/ldap/replog --follow --consumer ...                    in slurpd's place
+    ldaprepl replay /var/lib/ldap/replog --explain
+    ldaprepl replay /var/lib/ldap/replog --consumer ldaps://new \\
+        -D cn=updater,dc=example,dc=com -y updater.pw
+
+    With --provider and --consumer, --explain also tells what is still different; with --follow, replay stays in
+    slurpd's place.
 
     FILE may be gzipped, and is never changed. What was applied is remembered by content, so a rotated file may be
     given again; a record is applied once.

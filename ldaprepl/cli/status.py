@@ -12,6 +12,7 @@ import click
 
 from ldaprepl.check import Options, check
 from ldaprepl.cli import options
+from ldaprepl.cli.command import Command
 from ldaprepl.cli.members import members_of, tools
 from ldaprepl.cli.output import emit
 from ldaprepl.domain.health import Criterion, Health, Policy, Status
@@ -24,7 +25,7 @@ _HOME, _CLEAR_LINE, _CLEAR_BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
 _ENTER, _LEAVE = "\x1b[?1049h\x1b[?25l\x1b[?7l", "\x1b[?7h\x1b[?25h\x1b[?1049l"
 
 
-@click.command("status", context_settings={"default_map": {"timeout": 10.0}})
+@click.command("status", cls=Command, context_settings={"default_map": {"timeout": 10.0}})
 @options.members
 @options.identity
 @options.consumer_identity
@@ -39,8 +40,8 @@ def command(**given: Any) -> int:
     """Show where every server stands with every server ID.
 
     \b
-    ldaprepl status --provider ldap://a --consumer ldap://b --consumer ldap://c -b dc=example,dc=com
-    ldaprepl status --stanza ldapi:/// --sasl EXTERNAL --watch
+    ldaprepl status --provider ldap://a --consumer ldap://b -b dc=example,dc=com
+    ldaprepl status --watch          # on a consumer, as root: what its stanzas say
 
     Exit code: 0 in sync, 1 something is wrong, 3 could not tell, 4 only behind.
     """

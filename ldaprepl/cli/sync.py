@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ldaprepl.cli import options
+from ldaprepl.cli.command import Command
 from ldaprepl.cli.output import emit, progress
 from ldaprepl.cli.pairing import Pairing, pairings
 from ldaprepl.domain import duration, ldif
@@ -37,7 +38,7 @@ _BATCH = 500  # changes in a transaction: from 100 on it is 10 times faster than
 _JITTER = 0.1  # part of the interval
 
 
-@click.command("sync")
+@click.command("sync", cls=Command)
 @options.pair
 @options.identity
 @options.consumer_identity
@@ -105,9 +106,9 @@ def command(**given: Any) -> int:  # fmt: skip
     """Keep a consumer exactly like its master: pull, compare, write what differs.
 
     \b
-    ldaprepl sync --provider ldap://old --consumer ldapi:/// -b dc=example,dc=com -D cn=admin,dc=example,dc=com -y pw
-    ldaprepl sync ... --dry-run          what would be done, as LDIF
-    ldaprepl sync ... --every 10m        stay and repeat; else from cron
+    ldaprepl sync --provider ldap://old --consumer ldapi:/// -b dc=example,dc=com \\
+        -D cn=replica,dc=example,dc=com -y replica.pw --dry-run
+    ldaprepl sync --provider ldap://old -b dc=example,dc=com --to-ldif seed.ldif
 
     Exit code: 0 done, 1 entries were refused or a guard stopped it, 3 could not be finished.
     """

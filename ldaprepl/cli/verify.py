@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from ldaprepl.cli import options
+from ldaprepl.cli.command import Command
 from ldaprepl.cli.output import check_writable, emit, progress
 from ldaprepl.cli.pairing import Pairing, pairings
 from ldaprepl.domain.verdict import Problem, VerifyReport, worst
@@ -28,7 +29,7 @@ from ldaprepl.wire.pump import pump
 from ldaprepl.wire.stream import open_stream
 
 
-@click.command("verify")
+@click.command("verify", cls=Command)
 @options.pair
 @options.identity
 @options.consumer_identity
@@ -46,9 +47,10 @@ def command(**given: Any) -> int:
     """Compare every entry of a provider and its consumers.
 
     \b
-    ldaprepl verify --provider ldap://a --consumer ldap://b -b dc=example,dc=com -D cn=replica,dc=example,dc=com -y pw
-    ldaprepl verify                               on a consumer, as root: what its own syncrepl stanzas say
-    ldaprepl verify --stanza slapd.conf --consumer ldap://b --format json
+    ldaprepl verify --provider ldap://a --consumer ldap://b -b dc=example,dc=com
+    ldaprepl verify --provider ldaps://a --consumer ldapi:/// -b dc=example,dc=com \\
+        -D cn=replica,dc=example,dc=com -y replica.pw --format json
+    ldaprepl verify                  # on a consumer, as root: what its stanzas say
 
     Exit code: 0 equal, 1 diverged, 3 could not tell, 4 only behind.
     """
