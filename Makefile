@@ -1,8 +1,9 @@
 # make demo      the whole story on two private servers, in a minute
 # make test      everything that can be checked on this machine
 # make samples   the configurations in slapd-conf/, anew
+# make reference  docs/reference.md, anew
 # make bench     the speed and memory budgets, side by side with their peers
-.PHONY: setup demo test lint samples bench clean
+.PHONY: setup demo test lint samples reference bench clean
 
 setup:
 	@.ci/setup
@@ -20,6 +21,9 @@ lint: setup
 
 samples: setup
 	@.venv/bin/python slapd-conf/generate.py
+
+reference: setup
+	@.venv/bin/python docs/generate.py
 
 bench: setup
 	@.venv/bin/python benchmarks/verify.py

@@ -7,6 +7,7 @@ wrong, where (server, DN, file:line); `cure` says what to do about it. Neither e
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import IntEnum
 
 
@@ -19,6 +20,17 @@ class ExitCode(IntEnum):
     UNDECIDED = 3  # could not tell: unreachable, incomplete read, already running, crash
     BEHIND = 4  # only lag: the consumer is behind, nothing else differs
     INTERRUPTED = 130  # Ctrl-C
+
+
+MEANINGS: Mapping[ExitCode, str] = {
+    ExitCode.OK: "done, nothing wrong",
+    ExitCode.FINDING: "a finding: divergence, an error in a configuration, a guard that refused",
+    ExitCode.USAGE: "wrong usage",
+    ExitCode.UNDECIDED: "could not tell: unreachable, incomplete read, already running, crash",
+    ExitCode.BEHIND: "only lag: the consumer is behind, nothing else differs",
+    ExitCode.INTERRUPTED: "interrupted",
+}
+"""What the manuals say of each code."""
 
 
 class LdapreplError(Exception):
