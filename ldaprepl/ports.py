@@ -12,10 +12,12 @@ from typing import Protocol
 
 from ldaprepl.domain.applyplan import ConfigChange
 from ldaprepl.domain.csn import Csn, CsnSet
+from ldaprepl.domain.deduction import Place
 from ldaprepl.domain.entry import Entry
 from ldaprepl.domain.health import Lacking, Sight, Vitals
 from ldaprepl.domain.matching import Schema
 from ldaprepl.domain.provider import Access, Outcome
+from ldaprepl.domain.schemagap import Published
 from ldaprepl.domain.scope import MATCH_ALL, ReplicationScope
 from ldaprepl.domain.verdict import Kind, Problem
 
@@ -55,6 +57,27 @@ class Directory(Protocol):
 
     def stamps(self, dns: Sequence[str]) -> Iterator[Entry | None]:
         """`STAMPS` of single entries, whatever the scope; None also where one is not shown."""
+
+
+class Witness(Protocol):
+    """One server, asked why. Raises `LdapreplError` for transport trouble."""
+
+    @property
+    def uri(self) -> str: ...
+
+    def context_csn(self, base: str) -> CsnSet:
+        """As `Directory` has it."""
+
+    def definitions(self) -> Published:
+        """The published attribute types and object classes; nothing when they are not shown."""
+
+    def places(self, dns: Sequence[str]) -> list[Place]:
+        """What the server answers for single entries without any filter, in the order of `dns`."""
+
+    def fetch(
+        self, dns: Sequence[str], scope: ReplicationScope, attributes: Sequence[str] = ()
+    ) -> Iterator[Entry | None]:
+        """As `Directory` has it."""
 
 
 Pump = Callable[[Sequence[Directory]], Iterator[tuple[int, RawEntries | Ending]]]

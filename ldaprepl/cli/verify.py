@@ -17,6 +17,7 @@ from ldaprepl.cli.output import check_writable, emit, progress
 from ldaprepl.cli.pairing import Pairing, pairings
 from ldaprepl.domain.verdict import Problem, VerifyReport, worst
 from ldaprepl.errors import LdapreplError, UsageError
+from ldaprepl.explain import explain
 from ldaprepl.ports import Directory
 from ldaprepl.protocol.filters import encode_filter
 from ldaprepl.protocol.messages import decode_entry, decode_values
@@ -27,6 +28,7 @@ from ldaprepl.wire.endpoint import Endpoint
 from ldaprepl.wire.overflow import SqliteOverflow
 from ldaprepl.wire.pump import pump
 from ldaprepl.wire.stream import open_stream
+from ldaprepl.wire.witness import LdapWitness, witnesses
 
 
 @click.command("verify", cls=Command)
@@ -110,7 +112,8 @@ def _compared(pairing: Pairing, given: options.Given) -> VerifyReport:
         master = _open(opened, pairing.provider)
         copies = [_open_or_not(opened, endpoint) for endpoint in pairing.consumers]
         settings = Options(pairing.given["settle"], pairing.given["bytewise"])
-        return verify(master, copies, pairing.scope, tools, settings)
+        report = verify(master, copies, pairing.scope, tools, settings)
+        return explain(report, LdapWitness(master), witnesses(copies), pairing.scope, datetime.now(UTC))
 
 
 def _open_or_not(opened: contextlib.ExitStack, endpoint: Endpoint) -> Directory:

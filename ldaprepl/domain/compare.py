@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from sys import intern
 
 from ldaprepl.domain.dn import move, parent
 from ldaprepl.domain.entry import Entry
 from ldaprepl.domain.matching import Schema
 from ldaprepl.domain.scope import STAMPS, ReplicationScope
-from ldaprepl.domain.verdict import AttributeDifference, Finding, Kind
+from ldaprepl.domain.verdict import AttributeDifference, Finding, Kind, State, Trace
 
 # Kept by each server for itself, or computed when asked for (slapd, its overlays, 389 DS). Schema usage dSAOperation
 # comes on top. Whoever names one of these with --attrs gets it compared.
@@ -212,19 +213,23 @@ class Comparer:
         for key, entry in unpaired.items():
             other = theirs.pop(key, None)
             if other is None:
-                found.append(Divergence(Finding(Kind.MISSING, entry.dn, uuid=entry.uuid or ""), entry.csn, None))
+                finding = Finding(Kind.MISSING, entry.dn, uuid=entry.uuid or "", provider=_trace(entry))
+                found.append(Divergence(finding, entry.csn, None))
             else:
                 # Same DN, and no entry of the consumer has this entryUUID. Without entryUUIDs the DN is the identity.
                 both = judge_identity and entry.uuid and other.uuid
                 found.append(self._judged(Kind.IDENTITY if both else Kind.DIFFERS, entry, other))
-        found += [Divergence(Finding(Kind.EXTRA, e.dn, e.dn, e.uuid or ""), None, e.csn) for e in theirs.values()]
+        for entry in theirs.values():
+            finding = Finding(Kind.EXTRA, entry.dn, entry.dn, entry.uuid or "", consumer=_trace(entry))
+            found.append(Divergence(finding, None, entry.csn))
         return [divergence for divergence in found if divergence is not None]
 
     def _judged(self, kind: Kind, ours: Entry, theirs: Entry) -> Divergence | None:
         attributes = self.differences(ours, theirs)
         if kind is Kind.DIFFERS and not attributes:
             return None
-        finding = Finding(kind, ours.dn, theirs.dn, ours.uuid or "", attributes=attributes)
+        traces = [_trace(entry, kind, attributes) for entry in (ours, theirs)]
+        finding = Finding(kind, ours.dn, theirs.dn, ours.uuid or "", State.LASTING, attributes, None, *traces)
         return Divergence(finding, ours.csn, theirs.csn)
 
 
@@ -254,6 +259,19 @@ def _keyed(entries: Iterable[Entry], key_of: Callable[[str], bytes]) -> dict[byt
             key += b"\0" + entry.dn.encode("utf-8", "surrogateescape")
         keyed[key] = entry
     return keyed
+
+
+def _trace(entry: Entry, kind: Kind = Kind.MISSING, attributes: Iterable[AttributeDifference] = ()) -> Trace:
+    """What there is to be known of why this entry is as it is. Short: there may be very many."""
+    csn, modified = entry.csn or "", _text(entry.first("modifyTimestamp") or b"")
+    return Trace(
+        csn,
+        intern(_text(entry.first("modifiersName") or b"")),
+        _text(entry.first("createTimestamp") or b"") if kind is Kind.IDENTITY else "",
+        any(value.lower() == b"glue" for value in entry.values("objectClass")),
+        bool(modified) and csn[:14].isdigit() and csn[:14] != modified[:14],
+        tuple(each.name for each in attributes if not entry.values(each.name)),
+    )
 
 
 def _uuid(entry: Entry | None) -> str | None:

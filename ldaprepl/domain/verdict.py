@@ -77,8 +77,25 @@ class Cause:
 
 
 @dataclass(frozen=True, slots=True)
+class Trace:
+    """What one side's entry tells of how it came to be, for whoever asks why. Texts are empty where it does not tell.
+
+    `created` is kept only where two entries share a name. `odd`: the entryCSN is of another second than the
+    modifyTimestamp, which slapd makes from it. `lacks`: differing attributes of which it holds no value at all.
+    """
+
+    csn: str = ""
+    modifier: str = ""
+    created: str = ""
+    glue: bool = False
+    odd: bool = False
+    lacks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
-    """One entry that is not the same. `dn` is the provider's DN, the consumer's for `extra`."""
+    """One entry that is not the same. `dn` is the provider's DN, the consumer's for `extra`. The traces are those of
+    the sides that have the entry, and no part of what the finding is."""
 
     kind: Kind
     dn: str
@@ -87,6 +104,8 @@ class Finding:
     state: State = State.LASTING
     attributes: tuple[AttributeDifference, ...] = ()
     cause: Cause | None = None
+    provider: Trace | None = field(default=None, compare=False, repr=False)
+    consumer: Trace | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,6 +148,16 @@ class Stream:
 
         None: there is no such entry (or the filter leaves it out); a `Result`: the server refused with another code.
         """
+        for answer in self.answers(dns, filter, attributes, controls):
+            if isinstance(answer, Result) and answer.code in (SUCCESS, NO_SUCH_OBJECT):
+                yield None
+            else:
+                yield answer
+
+    def answers(
+        self, dns: Sequence[str], filter: str, attributes: Sequence[str], controls: Sequence[Control] | None = None
+    ) -> Iterator[Entry | Result]:
+        """The same with the server's own words wherever it gave no entry."""
         asked = tuple(controls) if controls is not None else (manage_dsa_it(),)
         encode = SearchRequest("", "base", filter, tuple(attributes), asked).encoder()
         size = max(1, min(_WINDOW, _WINDOW_BYTES // len(encode(_FIRST_ID, ""))))
@@ -165,11 +175,11 @@ class Stream:
             for message_id in requests:
                 yield answers[message_id]
 
-    def _gather(self, wanted: set[int]) -> dict[int, Entry | Result | None]:
+    def _gather(self, wanted: set[int]) -> dict[int, Entry | Result]:
         """Answers of several base searches, which may come in any order (RFC 4511, section 3.1)."""
         self._reader = FrameReader(0, any_id=True, begun=self._reader.rest)
         found: dict[int, Entry] = {}
-        done: dict[int, Entry | Result | None] = {}
+        done: dict[int, Entry | Result] = {}
         while len(done) < len(wanted):
             for message in self._feed().messages:
                 if message.id not in wanted:
@@ -183,7 +193,7 @@ class Stream:
                 elif message.op == Op.SEARCH_DONE:
                     result = decode_result(message)
                     refused = result.code not in (SUCCESS, NO_SUCH_OBJECT)
-                    done[message.id] = result if refused else found.get(message.id)
+                    done[message.id] = result if refused else found.get(message.id, result)
         return done
 
     # -- bulk ------------------------------------------------------------------------------------------------------
