@@ -1,13 +1,13 @@
 """The table of findings in the HTML report: one group of rows a finding, one row an attribute, both sides beside it.
 
-It is a plain table first; the attributes `data-kind`, `data-state` and `data-consumer` are there for the filters. Of
-very many findings each kind of each consumer gets its fair share of the rows, so that 99,990 missing entries do not
-hide ten others, and whatever is not shown is counted.
+It is a plain table first; the attributes `data-kind`, `data-state`, `data-cause` and `data-consumer` are there for the
+filters. Of very many findings each kind and cause of each consumer gets its fair share of the rows, so that 99,990
+missing entries do not hide ten others, and whatever is not shown is counted.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
 from ldaprepl.domain.verdict import Finding, Kind, State, VerifyReport
@@ -60,15 +60,15 @@ def section(report: VerifyReport) -> Iterator[str]:
 
 def _fair(report: VerifyReport, rows: int) -> list[Item]:
     """At most so many findings, those of small groups all, in the order of the report."""
-    groups: dict[tuple[int, Kind], list[Finding]] = defaultdict(list)
+    groups: dict[tuple[int, Kind, str], list[Finding]] = defaultdict(list)
     for number, consumer in enumerate(report.consumers):
         for finding in consumer.findings:
-            groups[number, finding.kind].append(finding)
+            groups[number, finding.kind, _cause(finding)].append(finding)
     share = {}
     for left, key in enumerate(sorted(groups, key=lambda key: len(groups[key]))):
         share[key] = min(len(groups[key]), rows // (len(groups) - left))
         rows -= share[key]
-    ordered = sorted(groups, key=lambda key: (key[0], list(Kind).index(key[1])))
+    ordered = sorted(groups, key=lambda key: (key[0], list(Kind).index(key[1]), not key[2], -len(groups[key])))
     return [(key[0], finding) for key in ordered for finding in groups[key][: share[key]]]
 
 
@@ -80,6 +80,8 @@ def _tools(report: VerifyReport, items: Sequence[Item]) -> Iterator[str]:
     yield _select("kind", "Kind", [(kind.value, kind.value) for kind in Kind if kind in kinds])
     states = {finding.state for _, finding in items}
     yield _select("state", "State", [(state.value, state.value) for state in State if state in states])
+    found = Counter(_cause(finding) for _, finding in items)
+    yield _select("cause", "Cause", [(safe(name), name or "not known") for name, _ in found.most_common()])
     numbers = sorted({number for number, _ in items})
     yield _select("consumer", "Consumer", [(str(number), report.consumers[number].uri) for number in numbers])
     yield '<button type="button" id="reset">Reset</button><output id="count" aria-live="polite"></output></div>\n'
@@ -97,7 +99,8 @@ def _group(number: int, uri: str, finding: Finding, detailed: bool) -> Iterator[
     why = _why(finding)
     kind, state = finding.kind.value, finding.state.value
     span = f' rowspan="{len(rows) + bool(why)}"'
-    yield f'<tbody data-kind="{kind}" data-state="{state}" data-consumer="{number}">'
+    yield f'<tbody data-kind="{kind}" data-state="{state}" data-consumer="{number}"'
+    yield f' data-cause="{safe(_cause(finding))}">'
     yield f'<tr><td{span}><span class="kind {kind}" data-key="kind"><span class="sigil" aria-hidden="true">'
     yield f'{SIGIL[finding.kind]}</span>{kind}</span><br><span class="pill {state}">{state}</span></td>'
     yield f'<th scope="rowgroup"{span}><span data-key="dn">{code(finding.dn)}</span>'
@@ -147,6 +150,11 @@ def _undetailed(finding: Finding) -> Row:
     also = f" and {more:,} more" if more > 0 else ""
     note = '<span class="none">values: --format json</span>'
     return (listed + also or MEANING[finding.kind], note, note)
+
+
+def _cause(finding: Finding) -> str:
+    """The code of its cause; empty where none is known."""
+    return finding.cause.code if finding.cause else ""
 
 
 def _why(finding: Finding) -> str:

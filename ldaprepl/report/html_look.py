@@ -104,8 +104,9 @@ grid-template-columns:repeat(auto-fit,minmax(min(100%,26rem),1fr))}
 .findings [aria-sort=descending] button::after{content:" \\2193";opacity:1}
 .tools{display:flex;flex-wrap:wrap;gap:.6rem .9rem;align-items:end;margin:.5rem 0 1rem}
 .tools[hidden]{display:none}
-.tools label{display:grid;font-size:.8rem;color:var(--soft)}
-.tools label:first-child{flex:1 1 16rem}
+.tools label{display:grid;grid-template-columns:minmax(0,1fr);max-width:min(100%,20rem);
+font-size:.8rem;color:var(--soft)}
+.tools label:first-child{flex:1 1 16rem;max-width:100%}
 .tools input,.tools select,.tools button{font:inherit;color:var(--ink);background:var(--page);min-height:2.5rem;
 max-width:100%;border:1px solid var(--soft);border-radius:.4rem;padding:.3rem .6rem}
 .tools output{flex-basis:100%;color:var(--soft);font-size:.875rem}

@@ -10,7 +10,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from ldaprepl.domain.verdict import AttributeDifference, ConsumerReport, Finding, Problem, VerifyReport, worst
+from ldaprepl.domain.verdict import AttributeDifference, Cause, ConsumerReport, Finding, Problem, VerifyReport, worst
 from ldaprepl.report.values import digest, is_secret
 
 SCHEMA = 1
@@ -78,8 +78,12 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "uuid": _text(finding.uuid) or None,
         "state": finding.state.value,
         "attributes": [_attribute(attribute) for attribute in finding.attributes],
-        "cause": None if cause is None else {"code": cause.code, "text": cause.text, "cure": cause.cure},
+        "cause": None if cause is None else _cause(cause),
     }
+
+
+def _cause(cause: Cause) -> dict[str, str]:
+    return {"code": _text(cause.code), "text": _text(cause.text), "cure": _text(cause.cure)}
 
 
 def _attribute(attribute: AttributeDifference) -> dict[str, Any]:

@@ -9,8 +9,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from textwrap import wrap
 
 from ldaprepl.domain.verdict import ConsumerReport, Finding, Kind, State, Verdict, VerifyReport
+from ldaprepl.report import grouping
+from ldaprepl.report.grouping import Group
 from ldaprepl.report.values import printable, shown
 
 _SIGIL = {Kind.MISSING: "-", Kind.EXTRA: "+", Kind.RENAMED: ">", Kind.DIFFERS: "*", Kind.IDENTITY: "!"}
@@ -29,6 +32,8 @@ _COLOUR = {
 }
 _VALUE_WIDTH = 60
 _VALUES_SHOWN = 4
+_WIDTH = 110  # characters of a line of our own words
+_TALLIED = 3  # attributes and subtrees named of a long group
 
 
 def render_several(reports: Sequence[VerifyReport], *, colour: bool = False, limit: int = 20) -> str:
@@ -38,7 +43,8 @@ def render_several(reports: Sequence[VerifyReport], *, colour: bool = False, lim
 
 
 def render_verify(report: VerifyReport, *, colour: bool = False, limit: int = 20) -> str:
-    """The report as text; of each kind at most `limit` findings a consumer (0: all)."""
+    """The report as text; of each kind about `limit` findings a consumer (0: all), and one of each group at
+    least."""
     lines: list[str] = []
     for consumer in report.consumers:
         lines += _consumer(report, consumer, colour, limit)
@@ -83,25 +89,51 @@ def _kind(kind: Kind, findings: list[Finding], limit: int) -> list[str]:
     if not findings:
         return []
     lines = [f"  {kind.value} ({_MEANING[kind]}): {len(findings):,}"]
-    for finding in findings[: limit or None]:
-        lines += _finding(finding)
-    if limit and len(findings) > limit:
-        lines.append(f"    … and {len(findings) - limit:,} more (--limit 0 shows all)")
+    groups = grouping.by_cause(findings)
+    for group, share in zip(groups, grouping.shares([len(group.findings) for group in groups], limit), strict=True):
+        lines += _group(group, share, headed=len(groups) > 1 or group.cause is not None)
     return lines
 
 
-def _finding(finding: Finding) -> list[str]:
+def _group(group: Group, share: int, *, headed: bool) -> list[str]:
+    """The findings of one cause: why, what to do, where they lie if not all are shown, the first few."""
+    lines = []
+    total = len(group.findings)
+    if headed and group.cause is None:
+        lines.append(f"    cause not known: {total:,}")
+    elif group.cause is not None:
+        cause = group.cause
+        lines += _wrapped(f"{printable(cause.code)}, {total:,}: {printable(cause.text)}", "    ", "      ")
+        lines += _wrapped(f"-> {printable(cause.cure)}", "      ", "         ") if cause.cure else []
+    margin = "      " if headed else "    "
+    if share < total:
+        tallies = {"differ in": grouping.attributes, "lie below": grouping.subtrees}
+        for words, tally in tallies.items():
+            counts = [f"{printable(name) or '(root)'} {count:,}" for name, count in tally(group.findings, _TALLIED)]
+            lines += [f"{margin}they {words}: {'; '.join(counts)}"] if counts else []
+    for finding in grouping.first_few(group.findings, share):
+        lines += _finding(finding, margin)
+    if share < total:
+        lines.append(f"{margin}… and {total - share:,} more (--limit 0 shows all)")
+    return lines
+
+
+def _wrapped(text: str, first: str, others: str) -> list[str]:
+    return wrap(
+        text, _WIDTH, initial_indent=first, subsequent_indent=others, break_long_words=False, break_on_hyphens=False
+    )
+
+
+def _finding(finding: Finding, margin: str) -> list[str]:
     behind = "  (behind)" if finding.state is State.BEHIND else ""
-    lines = [f"    {_SIGIL[finding.kind]} {printable(finding.dn)}{behind}"]
+    lines = [f"{margin}{_SIGIL[finding.kind]} {printable(finding.dn)}{behind}"]
+    margin += "    "
     if finding.kind is Kind.RENAMED:
-        lines.append(f"        on the consumer: {printable(finding.consumer_dn)}")
+        lines.append(f"{margin}on the consumer: {printable(finding.consumer_dn)}")
     for attribute in finding.attributes:
         name = printable(attribute.name)
-        lines.append(f"        {name}  provider: {_values(attribute.name, attribute.provider)}")
-        lines.append(f"        {' ' * len(name)}  consumer: {_values(attribute.name, attribute.consumer)}")
-    if finding.cause:
-        lines.append(f"        {finding.cause.code}: {printable(finding.cause.text)}")
-        lines += [f"        {printable(finding.cause.cure)}"] if finding.cause.cure else []
+        lines.append(f"{margin}{name}  provider: {_values(attribute.name, attribute.provider)}")
+        lines.append(f"{margin}{' ' * len(name)}  consumer: {_values(attribute.name, attribute.consumer)}")
     return lines
 
 

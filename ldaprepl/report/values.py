@@ -59,7 +59,11 @@ def shown(name: str, value: bytes, width: int = 0) -> str:
         text = f'"{printable(text)}"'
     except ValueError:
         text = f"{len(value)} bytes {value[:16].hex()}{'…' if len(value) > 16 else ''}"
-    return text if not width or len(text) <= width else f"{text[: max(width - 2, 0)]}…" + ('"' if text.startswith('"') else "")
+    return (
+        text
+        if not width or len(text) <= width
+        else f"{text[: max(width - 2, 0)]}…" + ('"' if text.startswith('"') else "")
+    )
 
 
 def _is_plain(char: str) -> bool:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from page import ATTACKS, BASE, RAN, WRITTEN, Page, differs, hostile, one
 
-from ldaprepl.domain.verdict import AttributeDifference, Finding, Kind, State
+from ldaprepl.domain.verdict import AttributeDifference, Cause, Finding, Kind, State
 from ldaprepl.report.html import render_verify
 from ldaprepl.report.html_look import POLICY
 from ldaprepl.report.values import printable
@@ -84,11 +84,12 @@ def test_a_script_that_came_in_all_the_same_does_not_run(browse: Browse) -> None
 
 
 def test_filter_and_sort(browse: Browse) -> None:
-    cause = (AttributeDifference("mail", (b"ada@example.com",), ()),)
+    mail = (AttributeDifference("mail", (b"ada@example.com",), ()),)
+    lost, lag = Cause("lost-update", "older than the provider's", "Send it again"), Cause("lag", "not yet")
     findings = [
-        Finding(Kind.MISSING, f"uid=zoe,ou=one,{BASE}", state=State.BEHIND),
+        Finding(Kind.MISSING, f"uid=zoe,ou=one,{BASE}", state=State.BEHIND, cause=lag),
         Finding(Kind.EXTRA, f"uid=bob,ou=two,{BASE}"),
-        Finding(Kind.DIFFERS, f"uid=ada,ou=two,{BASE}", attributes=cause),
+        Finding(Kind.DIFFERS, f"uid=ada,ou=two,{BASE}", attributes=mail, cause=lost),
     ]
     html = render_verify(one(*findings), WRITTEN)
     policy = POLICY.replace("script-src ", "script-src 'unsafe-inline' ").replace("'sha256", "'x-sha256")
@@ -101,12 +102,15 @@ def test_filter_and_sort(browse: Browse) -> None:
         pick.value = "lasting"; pick.dispatchEvent(new Event("change")); seen.push(names());
         document.querySelector("#findings th[data-sort=dn] button").click(); seen.push(names());
         document.getElementById("reset").click(); seen.push(names());
+        const why = document.querySelector("select[name=cause]");
+        why.value = "lost-update"; why.dispatchEvent(new Event("change")); seen.push(names());
+        why.value = ""; why.dispatchEvent(new Event("change"));
         document.querySelector('.chart [data-find^="ou=one"] button').click(); seen.push(names());
         document.title = seen.join("; ") + "; " + document.getElementById("count").value;
     """
     page = browse(with_script(html, steps, policy))
     assert page.all("title")[0].text == (
-        "ada bob zoe; ada bob; bob ada; zoe bob ada; zoe; 1 of 3 findings shown, the others are filtered out."
+        "ada bob zoe; ada bob; bob ada; zoe bob ada; ada; zoe; 1 of 3 findings shown, the others are filtered out."
     )
 
 

@@ -63,15 +63,15 @@ DIVERGED: ldap://b, 6 findings (2 missing, 1 extra, 1 renamed, 1 differs, 1 iden
     > cn=d,dc=x
         on the consumer: cn=e,dc=x
   differs (other values on the consumer): 1
-    * cn=f,dc=x
-        mail  provider: "f@x"
-              consumer: "g@x", "h@x"
-        userPassword  provider: {digest}
-                      consumer: (none)
-        member  provider: "cn=0", "cn=1", "cn=2", "cn=3" and 1,002 more
-                consumer: (none)
-        LR-1: somebody wrote there
-        Ask who
+    LR-1, 1: somebody wrote there
+      -> Ask who
+      * cn=f,dc=x
+          mail  provider: "f@x"
+                consumer: "g@x", "h@x"
+          userPassword  provider: {digest}
+                        consumer: (none)
+          member  provider: "cn=0", "cn=1", "cn=2", "cn=3" and 1,002 more
+                  consumer: (none)
   identity (another entry under this DN on the consumer): 1
     ! cn=g,dc=x
   note: a note
@@ -115,6 +115,59 @@ def test_long_lists_are_cut_and_say_so() -> None:
     assert text.count("    + ") == 3
     assert "    … and 1,497 more (--limit 0 shows all)\n" in text
     assert render_verify(replace(REPORT, consumers=(replace(CONSUMER, findings=many),)), limit=0).count("+ ") == 1500
+
+
+LOST = Cause("lost-update", "the consumer holds an older version", "Send it again.")
+
+
+def test_many_of_one_cause_are_one_paragraph_and_hide_nothing_rare() -> None:
+    def differs(number: int, name: str, parent: str, cause: Cause | None = LOST) -> Finding:
+        dn = f"cn={number:04},{parent}"
+        return Finding(Kind.DIFFERS, dn, dn, attributes=(AttributeDifference(name, (b"a",), (b"b",)),), cause=cause)
+
+    many = [differs(number, "mail", "ou=people,dc=x") for number in range(1000)]
+    many += [differs(2000, "sn", "ou=people,dc=x"), differs(2001, "mail", "ou=groups,dc=x")]
+    many += [differs(3000 + number, "cn", "dc=x", None) for number in range(3)]
+    text = render_verify(replace(REPORT, consumers=(replace(CONSUMER, findings=tuple(many)),)), limit=8)
+    kept = [line for line in text.splitlines() if "vider: " not in line and "sumer: " not in line]
+    assert kept[1:] == [
+        "  differs (other values on the consumer): 1,005",
+        "    lost-update, 1,002: the consumer holds an older version",
+        "      -> Send it again.",
+        "      they differ in: mail 1,001; sn 1",
+        "      they lie below: ou=people,dc=x 1,001; ou=groups,dc=x 1",
+        "      * cn=0000,ou=people,dc=x",
+        "      * cn=0001,ou=people,dc=x",
+        "      * cn=0002,ou=people,dc=x",
+        "      * cn=2000,ou=people,dc=x",
+        "      * cn=2001,ou=groups,dc=x",
+        "      … and 997 more (--limit 0 shows all)",
+        "    cause not known: 3",
+        "      * cn=3000,dc=x",
+        "      * cn=3001,dc=x",
+        "      * cn=3002,dc=x",
+        "  note: a note",
+        "",
+        "provider ldap://a, base dc=x",
+        f"its contextCSN: {CSN}; 1.2 s",
+    ]
+    whole = render_verify(replace(REPORT, consumers=(replace(CONSUMER, findings=tuple(many)),)), limit=0)
+    assert whole.count("      * ") == 1005
+    assert "they lie" not in whole
+
+
+def test_each_group_is_seen_however_low_the_limit() -> None:
+    found = tuple(
+        Finding(Kind.MISSING, f"cn={number},dc=x", cause=Cause(f"c{number % 5}", "why")) for number in range(50)
+    )
+    text = render_verify(replace(REPORT, consumers=(replace(CONSUMER, findings=found),)), limit=1)
+    assert text.count("    - ") == 5
+
+
+def test_long_words_of_ours_are_wrapped() -> None:
+    finding = Finding(Kind.MISSING, "cn=a,dc=x", cause=Cause("c", "word " * 60, "do " * 60))
+    text = render_verify(replace(REPORT, consumers=(replace(CONSUMER, findings=(finding,)),)))
+    assert max(map(len, text.splitlines())) <= 110
 
 
 def test_colour_is_on_our_own_words_only() -> None:
