@@ -9,7 +9,7 @@ compared now and then (`audit`), and after every run that was cut off.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from ldaprepl.carryout import CarryOut
@@ -17,6 +17,8 @@ from ldaprepl.domain.change import BOX, Translation
 from ldaprepl.domain.cookie import SyncCookie
 from ldaprepl.domain.csn import CsnSet
 from ldaprepl.domain.entry import Entry
+from ldaprepl.domain.glue import key_at
+from ldaprepl.domain.plan import is_made
 from ldaprepl.domain.refresh import Kind, NoSync, Outcome, ProviderWentBack, RefreshRequired
 from ldaprepl.domain.scope import ReplicationScope, Scope
 from ldaprepl.domain.syncrun import UNWRITABLE, Listed, Method, Mode, Settings, Stale, SyncReport
@@ -161,7 +163,7 @@ class _Run:
         interrupted = self.state.fact("clean") == "no"
         rows: dict[str, tuple[str, str, str]] = {}
         for each in self.parties.replica.listing():
-            key = self._consumer_key(each, by_dn)
+            key = self._consumer_key(each, by_dn, known)
             if key in rows:
                 key = f"{_LOCAL}{each.dn}"  # two entries with one identity: a half-done move by somebody
             old = known.get(key)
@@ -198,8 +200,10 @@ class _Run:
         tree = Tree(self.state)
         return {self.naming.key(tree.dn(key)): key for key in known}
 
-    def _consumer_key(self, each: Listed, by_dn: Mapping[bytes, str]) -> str:
+    def _consumer_key(self, each: Listed, by_dn: Mapping[bytes, str], known: Collection[str]) -> str:
         dn_key = self.naming.key(each.dn)
+        if each.glue and each.uuid not in known:  # the provider may be a partial replica, and have some of its own
+            return key_at(dn_key)
         if each.dn.lower().startswith(f"cn={BOX}"):
             return each.dn.partition(",")[0][3:]
         if self.by_dn:
@@ -265,7 +269,9 @@ class _Run:
     def _retry(self, answer: Answer) -> None:
         """Entries that were refused before come again, until they fit or are gone."""
         again = [each.key for each in self.state.refused() if each.key not in answer.received]
-        again = [key for key in again if key not in answer.gone and not key.startswith((BY_DN, _LOCAL, BOX))]
+        again = [
+            key for key in again if key not in answer.gone and not key.startswith((BY_DN, _LOCAL)) and not is_made(key)
+        ]
         for entry in self._find(again) if again else ():
             if entry.uuid:
                 answer.received[entry.uuid] = entry
@@ -303,7 +309,7 @@ class _Run:
             why=why,
             tally=carry.tally,
             refusals=tuple(carry.refusals),
-            notes=tuple(self.notes.lines),
+            notes=(*self.notes.lines, *carry.notes),
             contextcsn=csns if csns is not None else (self.cookie.csns if self.cookie else CsnSet()),
             changes=tuple(carry.shown) if self.settings.dry_run else None,
             up_to_date=up_to_date,
@@ -313,10 +319,10 @@ class _Run:
 
 
 def _boxes(tree: Tree, source: Source) -> frozenset[str]:
-    """Parking places that a run left when it was cut off; the index holds none."""
+    """Parking places and useless glue that a run may have left when it was cut off; the index holds none."""
     if not isinstance(source, Memory):
         return frozenset()
-    return frozenset(key for key in tree.keys() if key.startswith(BOX))  # noqa: SIM118
+    return frozenset(key for key in tree.keys() if is_made(key))  # noqa: SIM118
 
 
 def _same(one: Node, two: Node) -> bool:

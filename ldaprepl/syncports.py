@@ -90,6 +90,9 @@ class Replica(Protocol):
     def holders(self, attribute: str) -> int:
         """How many entries have this attribute."""
 
+    def missing_above(self) -> tuple[str, ...]:
+        """Names above the topmost entries of the scope, up to the suffix, where nothing is; the uppermost first."""
+
     def is_suffix(self) -> bool:
         """Whether the base is a database's suffix, where contextCSN lives."""
 

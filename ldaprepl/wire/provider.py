@@ -48,7 +48,8 @@ class Provider:
         self.session, self.scope = session, scope
         self._service: Service | None = None
         extra = () if "+" in scope.attrs else STAMPS
-        self._attributes = (*scope.attrs, *extra)
+        classes = () if {"*", "objectclass"} & {name.lower() for name in scope.attrs} else ("objectClass",)
+        self._attributes = (*scope.attrs, *classes, *extra)
         self._manage = control(MANAGE_DSA_IT, critical=False)
 
     @property

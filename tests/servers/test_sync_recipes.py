@@ -182,27 +182,6 @@ def test_an_entry_that_leaves_the_filter_goes(start) -> None:  # type: ignore[no
     assert lab.sync(scope=people).tally.deleted == 1
 
 
-def test_a_filter_that_drops_a_parent_is_said_and_not_hidden(start) -> None:  # type: ignore[no-untyped-def]
-    """Recipe 9: native syncrepl makes glue that nobody sees."""
-    lab = start()
-    report = lab.sync(scope=ReplicationScope(BASE, filter="(!(ou=people))"))
-    assert len(report.refusals) == 8
-    assert "not there or not in scope" in report.refusals[0].reason
-
-
-def test_a_branch_that_the_identity_may_no_longer_see(slapd, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    """An ACL slip on the provider looks exactly like deletes. The brake holds, the consumer keeps its data."""
-    lab = Lab(slapd(provider_conf(SYNCPROV)).start(), slapd(consumer_conf()).start(), tmp_path)
-    seed(lab.admin(), people=12)
-    lab.sync()
-    before = lab.dump(lab.consumer)
-    lab.admin().modify_s(f"uid=p1,{PEOPLE}", [(ldap.MOD_REPLACE, "sn", [b"x2"])])
-    hidden = ReplicationScope(BASE, filter="(!(uid=*))")  # what the identity would see now
-    with pytest.raises(GuardRefused, match="12 of 16"):
-        lab.sync(scope=hidden)
-    assert lab.dump(lab.consumer) == before
-
-
 def test_an_old_master_stands_in_and_a_stopped_one_stops_us(start) -> None:  # type: ignore[no-untyped-def]
     lab = start(())
     report = lab.sync()
