@@ -116,7 +116,7 @@ class Consumer:
         if self.session.entries(asked)[1].code == NO_SUCH_OBJECT:
             return  # empty, or hidden: then the first add is refused as "already there", and the run ends loudly
         scope = ReplicationScope(base, self.scope.scope)
-        made = {each.dn for each in listing(self.session, replace(scope, filter=GLUE), base)}
+        made = {each.dn for each in listing(self.session, scope._replace(filter=GLUE), base)}
         for each in listing(self.session, scope, base):
             yield replace(each, glue=True) if each.dn in made else each
 
