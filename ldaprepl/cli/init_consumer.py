@@ -63,7 +63,7 @@ _place = options.all_of(
 
 _live = options.all_of(
     click.option("--consumer", metavar="URI", help="A running consumer, asked for a free rid and its release."),
-    click.option("--apply", metavar="URI", help="Write the stanza into this running consumer's cn=config."),
+    click.option("--apply", metavar="URI", help="Write it into this running server's cn=config."),
     click.option("--yes", is_flag=True, help="Apply without asking."),
     click.option("--dry-run", is_flag=True, help="Only show what --apply would change."),
 )
