@@ -177,16 +177,17 @@ class CarryOut:
         """Glue for parents that the provider does not send, and for those above the base."""
         for key, entry in made.glue.items():
             wanted[key] = self.translation.glue(entry)
-        made.changes[:] = [
-            replace(change, attributes=wanted[change.key].attributes)
-            if isinstance(change, Add) and change.key in made.glue else change
-            for change in made.changes
-        ]  # fmt: skip
-        above = []
+        above: list[Add] = []
         if any(isinstance(change, Add) and change.parent == ROOT for change in made.changes):
             for dn in self.parties.replica.missing_above():
                 glue = self.translation.glue(entry_at(dn))
-                above.append(Add(key_at(self.naming.key(dn)), ROOT, dn, glue.attributes))
+                parent = above[-1].key if above else ROOT
+                above.append(Add(key_at(self.naming.key(dn)), parent, dn, glue.attributes))
+        for number, change in enumerate(made.changes):
+            if isinstance(change, Add):
+                parent = above[-1].key if above and change.parent == ROOT else change.parent  # it has to wait for it
+                attributes = wanted[change.key].attributes if change.key in made.glue else change.attributes
+                made.changes[number] = replace(change, parent=parent, attributes=attributes)
         made.changes[:0] = above
         dns = [add.dn for add in above] + [entry.dn for entry in made.glue.values()]
         if dns:
