@@ -10,7 +10,7 @@ compared now and then (`audit`), and after every run that was cut off.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ldaprepl.carryout import CarryOut
 from ldaprepl.domain.change import BOX, Translation
@@ -100,7 +100,7 @@ class _Run:
         answer = None
         if method is Method.REFRESH:
             try:
-                answer = self._ask(tree, live)
+                answer = self._with_subentries(self._ask(tree, live))
             except NoSync as error:
                 if self.settings.method is Method.REFRESH:
                     raise
@@ -247,6 +247,11 @@ class _Run:
             self.audit_due = True
         gone = frozenset(key for key in tree.keys() if key not in keep)  # noqa: SIM118
         return Answer(received, gone, outcome.cookie, complete=outcome.kind is Kind.FULL)
+
+    def _with_subentries(self, answer: Answer) -> Answer:
+        """A sync session calls a subentry that was changed deleted, and shows none."""
+        found = {entry.uuid: entry for entry in self.master.subentries() if entry.uuid}
+        return replace(answer, received=answer.received | found, gone=answer.gone - found.keys()) if found else answer
 
     def _present(self, tree: Tree, outcome: Outcome) -> Answer:
         """A list of all: what we do not know of it and were not sent is asked for, else it is hidden from us."""

@@ -53,6 +53,9 @@ class Master(Protocol):
     def read_all(self) -> Iterator[Entry]:
         """Every entry of the scope."""
 
+    def subentries(self) -> Iterator[Entry]:
+        """The subentries of the scope (RFC 3672), which no sync session shows; listings and `read_all` hold them."""
+
     def fetch(self, dns: Sequence[str]) -> Iterator[Entry | None]:
         """Single entries in the order of `dns`; None where there is none in the scope."""
 

@@ -23,7 +23,7 @@ from ldaprepl.domain.scope import MATCH_ALL, ReplicationScope, Scope
 from ldaprepl.domain.syncrun import Listed, Mode
 from ldaprepl.errors import GuardRefused, IncompleteRead
 from ldaprepl.protocol.results import NO_SUCH_OBJECT
-from ldaprepl.wire.provider import count, fetch, listing, read_schema, suffix_of
+from ldaprepl.wire.provider import LISTED, count, fetch, listed, listing, read_schema, subentries, suffix_of
 from ldaprepl.wire.session import MANAGE_DSA_IT, Result, Session, control
 
 RELAX = "1.3.6.1.4.1.4203.666.5.12"
@@ -119,6 +119,7 @@ class Consumer:
         made = {each.dn for each in listing(self.session, scope._replace(filter=GLUE), base)}
         for each in listing(self.session, scope, base):
             yield replace(each, glue=True) if each.dn in made else each
+        yield from map(listed, subentries(self.session, scope, base, LISTED))
 
     def fetch(self, dns: Sequence[str]) -> Iterator[Entry | None]:
         """Whole entries in the order of `dns`."""
@@ -129,7 +130,9 @@ class Consumer:
         asked = self.session.search(
             self.scope.consumer_base, self.scope.scope, MATCH_ALL, ("*", "+"), [control(MANAGE_DSA_IT, critical=False)]
         )
-        return self.session.bulk(asked, "the search")
+        yield from self.session.bulk(asked, "the search")
+        scope = ReplicationScope(self.scope.consumer_base, self.scope.scope)
+        yield from subentries(self.session, scope, scope.base, ("*", "+"))
 
     def holders(self, attribute: str) -> int:
         """How many entries have this attribute."""

@@ -247,3 +247,36 @@ def test_what_somebody_did_to_the_consumer_is_found_by_the_audit(start) -> None:
     report = lab.sync(AUDIT)
     assert (report.tally.added, report.tally.renamed) == (1, 1)
     lab.assert_equal()
+
+
+@pytest.mark.parametrize("lines", [SESSION_LOG, SYNCPROV, ()], ids=["delete phase", "present phase", "scan"])
+def test_subentries(start, lines) -> None:  # type: ignore[no-untyped-def]
+    """Recipe 15: no search shows them, and a session log calls one that was changed deleted."""
+    lab = start(lines)
+    master = lab.admin()
+    classes, place = [b"subentry", b"extensibleObject"], f"cn=policy,{BASE}"
+    attributes = [("objectClass", classes), ("cn", [b"policy"]), ("subtreeSpecification", [b"{}"])]
+    master.add_s(place, attributes)
+    assert lab.sync().tally.added == 13
+    assert subentry(lab, lab.consumer, place) == subentry(lab, lab.provider, place) != {}
+    master.modify_s(place, [(ldap.MOD_REPLACE, "description", [b"new"])])
+    report = lab.sync()
+    assert (report.tally.modified, report.tally.deleted) == (1, 0)
+    assert subentry(lab, lab.consumer, place)["description"] == [b"new"]
+    assert subentry(lab, lab.consumer, place) == subentry(lab, lab.provider, place)
+    assert not lab.sync(AUDIT).notes
+    master.rename_s(place, "cn=moved", PEOPLE)
+    lab.sync()
+    assert subentry(lab, lab.consumer, f"cn=moved,{PEOPLE}") == subentry(lab, lab.provider, f"cn=moved,{PEOPLE}") != {}
+    master.delete_s(f"cn=moved,{PEOPLE}")
+    assert lab.sync().tally.deleted == 1
+    assert subentry(lab, lab.consumer, f"cn=moved,{PEOPLE}") == {}
+
+
+def subentry(lab: Lab, server: Slapd, dn: str) -> dict[str, list[bytes]]:
+    """As the server holds it; empty where it does not."""
+    try:
+        ((_, entry),) = lab.admin(server).search_s(dn, ldap.SCOPE_BASE, attrlist=["*", "+"])
+    except ldap.NO_SUCH_OBJECT:
+        return {}
+    return {name: values for name, values in entry.items() if name != "entryDN"}
