@@ -11,6 +11,7 @@ import click
 from ldaprepl.cli import options
 from ldaprepl.cli.command import Command
 from ldaprepl.cli.init_apply import Running, apply, check_apply, consumer_findings, fitted, running
+from ldaprepl.cli.init_mirror import other_node
 from ldaprepl.cli.init_parts import PYTHON, Job, check_usage, text_of
 from ldaprepl.cli.init_seed import write_seed
 from ldaprepl.cli.output import emit, progress
@@ -152,6 +153,8 @@ def _found(
             job = replace(job, manner=manner)
             if consumer and profile.base is Outcome.SUCCESS:
                 findings += consumer_findings(job, consumer, probe)
+            if given["mirror"] and profile.base is Outcome.SUCCESS:
+                findings += other_node(job, probe, _way(endpoint._replace(uri=given["mirror"])))
     except ServerUnavailable as error:
         if not given["for_provider"]:
             raise
