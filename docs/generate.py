@@ -108,7 +108,7 @@ def schemas() -> dict[str, Mapping[str, Any]]:
 def _schemas() -> Iterator[str]:
     yield "## JSON\n\nKeys stay; more may be added. Each form has a JSON schema in `docs/schema/`.\n"
     for name, schema in schemas().items():
-        rows = [(f"`{path}`", kind, _cell(text)) for path, kind, text in _keys(schema, schema, "", ())]
+        rows = [(f"`{path}`", kind, _cell(text)) for path, kind, text in _below(schema, schema, "", ())]
         told = f"[schema/{name}.json](schema/{name}.json)"
         yield "\n".join([f"### {name} --format json", "", told, "", *_table(("Key", "Type", ""), rows), ""])
 
@@ -127,7 +127,8 @@ def _below(
     node: Mapping[str, Any], root: Mapping[str, Any], path: str, above: tuple[str, ...]
 ) -> Iterator[tuple[str, str, str]]:
     if "$ref" in node:
-        if node["$ref"] not in above:
+        again = node["$ref"] == "#/$defs/report" and path  # the whole form within itself
+        if node["$ref"] not in above and not again:
             target = root["$defs"][node["$ref"].rpartition("/")[2]]
             yield from _below(target, root, path, (*above, node["$ref"]))
         return

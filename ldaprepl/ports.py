@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from ldaprepl.domain.configdiff import ConfigChange
+from ldaprepl.domain.applyplan import ConfigChange
 from ldaprepl.domain.csn import Csn, CsnSet
 from ldaprepl.domain.deduction import Place
 from ldaprepl.domain.entry import Entry
@@ -156,7 +156,7 @@ class LiveConfig(Protocol):
         """All of it. Raises `IncompleteRead` when this identity may not read it."""
 
     def change(self, change: ConfigChange) -> None:
-        """One modify or add request. Raises `GuardRefused` with the server's words when it is refused."""
+        """One modify request. Raises `GuardRefused` with the server's words when it is refused."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,8 +40,7 @@ def _read(master: Master, method: Method, progress: Progress) -> tuple[list[Entr
     if method is not Method.SCAN:
         try:
             outcome = master.refresh(None, progress)
-            entries = [*outcome.received.values(), *master.subentries()]
-            return entries, outcome.cookie.csns if outcome.cookie else CsnSet()
+            return list(outcome.received.values()), outcome.cookie.csns if outcome.cookie else CsnSet()
         except NoSync:
             if method is Method.REFRESH:
                 raise

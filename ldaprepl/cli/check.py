@@ -16,6 +16,7 @@ _DURATION = options.Duration()
 
 @click.command("check", cls=Command, context_settings={"default_map": {"timeout": 10.0}})
 @options.members
+@options.every_replica
 @options.identity
 @options.consumer_identity
 @options.tls

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from ldaprepl.check import Member, Options, Outcome, check
 from ldaprepl.cli.given import Given, notice
 from ldaprepl.cli.members import members_of, tools
 from ldaprepl.cli.output import emit
+from ldaprepl.cli.pairing import Pairing, grouped
 from ldaprepl.domain.health import Criterion, Finding, Health, Policy, Status
 from ldaprepl.domain.judgement import Debt, Key
 from ldaprepl.domain.scope import ReplicationScope
@@ -19,21 +21,44 @@ if TYPE_CHECKING:
     from ldaprepl.canary import Flight
 
 
+class Looked(NamedTuple):
+    """One replica as it was seen, and the mail about it where --cron wants one."""
+
+    name: str
+    health: Health
+    policy: Policy
+    mail: str = ""
+
+
 def run(given: Given) -> int:
     """Check and report; the Nagios status. Raises `LdapreplError`."""
+    found = grouped(given)
+    if len(found) == 1:
+        if found[0].problem:
+            raise found[0].problem
+        return look(found[0], _say).health.status
+    from ldaprepl.cli.checkseveral import run as run_several
+
+    return run_several(found, given)
+
+
+def look(pairing: Pairing, say: Callable[[Looked, Given], None]) -> Looked:
+    """Check one replica; `say` reports it, before anything is remembered. Raises `LdapreplError`."""
+    given = pairing.given
     policy = policy_of(given)
     state: Path | None = given["state"]
     if given["cron"] and state is None:
         raise UsageError("--cron must remember the state", "Give a file with --state.")
-    if state is None:
-        health = _checked(policy, given, {}).health
-        _report(health, policy, given)
-        return health.status
-    return _remembering(state, policy, given)
+    if state is not None:
+        return _remembering(state, policy, pairing, say)
+    looked = Looked(pairing.name, _checked(policy, pairing, {}).health, policy)
+    say(looked, given)
+    return looked
 
 
-def _checked(policy: Policy, given: Given, debts: Mapping[Key, Debt]) -> Outcome:
-    with members_of(given) as (members, scope):
+def _checked(policy: Policy, pairing: Pairing, debts: Mapping[Key, Debt]) -> Outcome:
+    given = pairing.given
+    with members_of(pairing) as (members, scope):
         flights = _flights(members, scope, policy, given) if given["canary"] else {}
         outcome = check(members, Options(scope, policy, given["recheck"]), debts, tools())
         samples = _samples(members, scope, policy, given) if given["sample"] else {}
@@ -58,25 +83,36 @@ def _samples(members: Sequence[Member], scope: ReplicationScope, policy: Policy,
     return sample(members, scope, policy, given["sample"])
 
 
-def _remembering(state: Path, policy: Policy, given: Given) -> int:
+def _remembering(state: Path, policy: Policy, pairing: Pairing, say: Callable[[Looked, Given], None]) -> Looked:
     """Check with a memory; in cron mode speak only of what changed."""
     from ldaprepl.domain import alarm  # without a memory neither this nor json is needed
     from ldaprepl.wire import healthstate
 
+    given = pairing.given
+    if "state" in given.get("origins", ()):  # a profile names the folder, and nobody else makes it
+        state.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with healthstate.locked(state):
         memory = healthstate.load(state)
         if memory.damaged and not given["quiet"]:
             notice(f"{state} could not be understood; beginning anew")
-        outcome = _checked(policy, given, memory.debts)
+        outcome = _checked(policy, pairing, memory.debts)
         now = alarm.state_of(outcome.health)
-        if not given["cron"]:
-            _report(outcome.health, policy, given)
-        elif alarm.news(memory.alarm, now):
+        mail = ""
+        if given["cron"] and alarm.news(memory.alarm, now):
             from ldaprepl.report import cron
 
-            emit(cron.render(outcome.health, memory.alarm), given["output"])
+            mail = cron.render(outcome.health, memory.alarm)
+        looked = Looked(pairing.name, outcome.health, policy, mail)
+        say(looked, given)
         healthstate.save(state, outcome.debts, alarm.lasting(memory.alarm, now))
-        return outcome.health.status
+        return looked
+
+
+def _say(looked: Looked, given: Given) -> None:
+    if not given["cron"]:
+        _report(looked.health, looked.policy, given)
+    elif looked.mail:
+        emit(looked.mail, given["output"])
 
 
 def policy_of(given: Given) -> Policy:

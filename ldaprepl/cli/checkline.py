@@ -15,6 +15,7 @@ from ldaprepl.domain.scope import MATCH_ALL
 
 DEFAULTS: dict[str, Any] = {
     "providers": (), "consumers": (), "stanza": None, "base": "",
+    "profile": None, "config": None, "all_": False,
     "bind_dn": None, "password_file": None, "prompt": False, "sasl": None, "authzid": "",
     "consumer_bind_dn": None, "consumer_password_file": None, "consumer_sasl": None,
     "starttls": None, "cacert": None, "cert": None, "key": None, "tls_reqcert": "demand", "allow_cleartext": False,
@@ -43,14 +44,7 @@ _FILES = {"-y": "password_file", "--password-file": "password_file",
           "--consumer-password-file": "consumer_password_file",
           "--cacert": "cacert", "--cert": "cert", "--key": "key", "--state": "state",
           "-o": "output", "--output": "output"}  # fmt: skip
-_TIMES = {
-    "-w": "warning",
-    "--warning": "warning",
-    "-c": "critical",
-    "--critical": "critical",
-    "--skew": "skew",
-    "--recheck": "recheck",
-}
+_TIMES = {"-w": "warning", "--warning": "warning", "-c": "critical", "--critical": "critical", "--skew": "skew"}
 _CHOICES = {
     "--format": ("format_", ("nagios", "text", "json", "prometheus")),
     "--sasl": ("sasl", ("EXTERNAL",)),

@@ -12,18 +12,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ldaprepl.domain.scope import EVERY_ATTRIBUTE, ReplicationScope, Scope
+from ldaprepl.domain.scope import EVERY_ATTRIBUTE, MATCH_ALL, ReplicationScope, Scope
 from ldaprepl.domain.secret import Secret
 from ldaprepl.errors import UsageError
 from ldaprepl.wire.endpoint import Anonymous, Bind, Endpoint, External, Simple, Tls
 
 Given = Mapping[str, Any]
+_DEFAULTS = {"scope": "sub", "filter": MATCH_ALL, "tls_reqcert": "demand", "timeout": 60.0}
 PASSWORD, CONSUMER_PASSWORD = "LDAPREPL_PASSWORD", "LDAPREPL_CONSUMER_PASSWORD"
 
 
 def provider_endpoint(given: Given) -> Endpoint:
     """The provider as the options name it. Raises `UsageError`."""
-    return Endpoint(given["provider"], _provider_bind(given), _tls(given), given["timeout"]).checked()
+    return _endpoint(given["provider"], _provider_bind(given), given)
 
 
 def provider_endpoints(given: Given) -> list[Endpoint]:
@@ -34,7 +35,19 @@ def provider_endpoints(given: Given) -> list[Endpoint]:
 def consumer_endpoints(given: Given) -> list[Endpoint]:
     """The consumers, each with the provider's identity unless they have their own. Raises `UsageError`."""
     bind = _consumer_bind(given)
-    return [Endpoint(uri, bind, _tls(given), given["timeout"]).checked() for uri in given["consumers"]]
+    return [_endpoint(uri, bind, given) for uri in given["consumers"]]
+
+
+def said(given: Given, name: str) -> bool:
+    """Whether the command line (or a variable, or a profile) has this option, and it is not only its default."""
+    if name in given.get("origins", ()):
+        return True
+    click = sys.modules.get("click")
+    context = click.get_current_context(silent=True) if click else None
+    if context is None or name not in context.params:
+        return given.get(name) not in (None, False, "", (), _DEFAULTS.get(name))
+    source = context.get_parameter_source(name)
+    return source is not None and source.name not in ("DEFAULT", "DEFAULT_MAP")
 
 
 def replication_scope(given: Given) -> ReplicationScope:
@@ -53,6 +66,15 @@ def _names(values: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(name for value in values for name in value.replace(",", " ").split())
 
 
+def _endpoint(uri: str, bind: Bind, given: Given) -> Endpoint:
+    endpoint = Endpoint(uri, bind, _tls(given), given["timeout"])
+    if endpoint.address.scheme == "ldaps" or endpoint.starttls:
+        from ldaprepl.cli import ldaprc
+
+        endpoint = endpoint._replace(tls=ldaprc.completed(endpoint.tls, given))
+    return endpoint.checked()
+
+
 def _tls(given: Given) -> Tls:
     return Tls(
         starttls=given["starttls"],
@@ -61,22 +83,34 @@ def _tls(given: Given) -> Tls:
         key=given["key"],
         verify=given["tls_reqcert"] == "demand",
         allow_cleartext=given["allow_cleartext"],
+        cacertdir=given.get("cacertdir"),
     )
 
 
 def _provider_bind(given: Given) -> Bind:
     if given["sasl"]:
-        return External(given["authzid"])
-    if not given["bind_dn"]:
-        if given["password_file"] or given["prompt"]:
+        return External(given["authzid"] or _default("SASL_AUTHZID"))
+    dn = given["bind_dn"]
+    if not dn:
+        asked = given["password_file"] or given["prompt"]
+        dn = _default("BINDDN") if asked or os.environ.get(PASSWORD) else ""
+        if asked and not dn:
             raise UsageError("a password was given, but nobody to use it", "Say who with --bind-dn.")
+    if not dn:
         return Anonymous()
-    return Simple(given["bind_dn"], _password(given, given["password_file"], PASSWORD, given["bind_dn"]))
+    return Simple(dn, given.get("password") or _password(given, given["password_file"], PASSWORD, dn))
+
+
+def _default(option: str) -> str:
+    """What ldap.conf has. As in libldap, BINDDN counts where a password is given, and only there."""
+    from ldaprepl.cli import ldaprc
+
+    return ldaprc.value(option)
 
 
 def _consumer_bind(given: Given) -> Bind:
     if given["consumer_sasl"]:
-        return External(given["authzid"])
+        return External(given["authzid"] or _default("SASL_AUTHZID"))
     own_file, own_dn = given["consumer_password_file"], given["consumer_bind_dn"]
     dn = own_dn or given["bind_dn"]
     if not own_dn and not own_file and CONSUMER_PASSWORD not in os.environ:

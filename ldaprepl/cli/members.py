@@ -8,8 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from ldaprepl.check import Member, Tools
-from ldaprepl.cli import given as options
-from ldaprepl.cli.pairing import grouped, only
+from ldaprepl.cli.pairing import Pairing
 from ldaprepl.domain.scope import ReplicationScope
 from ldaprepl.errors import UsageError
 from ldaprepl.protocol.filters import encode_filter
@@ -18,9 +17,10 @@ from ldaprepl.wire.replica import LdapReplica, side_by_side
 
 
 @contextmanager
-def members_of(given: options.Given) -> Iterator[tuple[list[Member], ReplicationScope]]:
-    """The servers and the scope that the options name. Raises `LdapreplError`."""
-    pairing = only(grouped(given))
+def members_of(pairing: Pairing) -> Iterator[tuple[list[Member], ReplicationScope]]:
+    """Its servers and scope. Raises `LdapreplError`."""
+    if pairing.problem:
+        raise pairing.problem
     encode_filter(pairing.scope.filter)  # a slip in the filter is a usage error, before any server is asked
     if not pairing.consumers and len(pairing.providers) < 2:
         raise UsageError("there is nothing to compare", "Give --consumer, or several providers.")

@@ -45,8 +45,13 @@ consumers = click.option(
     "--consumer", "consumers", metavar="URI", multiple=True, required=True, help="The same; may be repeated."
 )
 base = click.option("-b", "--base", metavar="DN", required=True, help="Search base on the provider.")
-source = click.option("--stanza", metavar="SOURCE[#RID]",
-                      help="Providers, scope, identity as in a slapd.conf, slapd.d, LDIF or ldapi:///.")  # fmt: skip
+source = all_of(
+    click.option("--stanza", metavar="SOURCE[#RID]",
+                 help="Providers, scope, identity as in a slapd.conf, slapd.d, LDIF or ldapi:///."),
+    click.option("--profile", metavar="NAME", help="A replica in ldaprepl.toml; options win over it."),
+    click.option("--config", metavar="FILE", type=_FILE, help="That file (or LDAPREPL_CONFIG)."),
+)  # fmt: skip
+every_replica = click.option("--all", "all_", is_flag=True, help="Every replica in ldaprepl.toml.")
 _consumers = click.option("--consumer", "consumers", metavar="URI", multiple=True, help="The same; may be repeated.")
 _base = click.option("-b", "--base", metavar="DN", default="", help="Search base on the provider.")
 members = all_of(  # of commands that look at any number of servers
@@ -131,6 +136,7 @@ __all__ = [
     "consumer_identity",
     "consumer_password",
     "consumers",
+    "every_replica",
     "identity",
     "members",
     "notice",

@@ -7,13 +7,13 @@ Whatever a plain check does not need is imported where it is needed.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from ldaprepl.cli import given as options
-from ldaprepl.domain.scope import MATCH_ALL, ReplicationScope, Scope
+from ldaprepl.cli.given import said
+from ldaprepl.domain.scope import ReplicationScope, Scope
 from ldaprepl.errors import LdapreplError, UsageError
 from ldaprepl.wire.endpoint import Anonymous, Bind, Endpoint, External, Tls, parse_uri
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from ldaprepl.wire.stanzasource import SourceName, Way
 
 LOCAL, BY_NAME = "ldapi:///", "ldap://localhost"
-_DEFAULTS = {"scope": "sub", "filter": MATCH_ALL, "tls_reqcert": "demand"}
 
 
 class Pairing(NamedTuple):
@@ -61,18 +60,43 @@ class Pairing(NamedTuple):
 
 def pairings(given: options.Given) -> list[Pairing]:
     """One pairing for each stanza or replica, or the one that the options name. Raises `LdapreplError`."""
-    named = provider_uris(given) or given["consumers"]
+    found = _found(given)
+    return [one for pairing in found for one in _apart(pairing)]
+
+
+def _found(given: options.Given) -> list[Pairing]:
+    if given.get("profile") or given.get("all_"):
+        from ldaprepl.cli.profiles import from_profiles
+
+        if given.get("stanza") or (given.get("profile") and given.get("all_")):
+            raise UsageError("--profile, --all and --stanza are three ways to say the same", "Give one of them.")
+        return from_profiles(given)
     if given.get("stanza"):
-        return _from_stanza(given, given["stanza"])
-    if named:
+        return from_stanza(given, given["stanza"])
+    if provider_uris(given) or given["consumers"]:
         return [_from_options(given)]
     return _from_this_machine(given)
 
 
+def _apart(pairing: Pairing) -> list[Pairing]:
+    """One pairing for each provider of a replica that has several."""
+    if len(pairing.providers) < 2 or not pairing.name:
+        return [pairing]
+    return [
+        pairing._replace(name=f"{pairing.name}, {each.uri}", providers=(each,), uris=(each.uri,))
+        for each in pairing.providers
+    ]
+
+
 def grouped(given: options.Given) -> list[Pairing]:
-    """The same, with all providers of one scope in one pairing. Raises the problem of a stanza that has one."""
+    """The same, with all providers of one scope in one pairing; replicas stay what they are. Raises the problem of a
+    stanza that has one."""
     groups: dict[object, Pairing] = {}
-    for pairing in pairings(given):
+    profiled = given.get("profile") or given.get("all_")
+    for pairing in _found(given):
+        if profiled:
+            groups[len(groups)] = pairing
+            continue
         if pairing.problem:
             raise pairing.problem
         scope = pairing.scope
@@ -105,16 +129,6 @@ def provider_uris(given: options.Given) -> tuple[str, ...]:
     return tuple(given.get("providers") or ((one,) if one else ()))
 
 
-def said(given: options.Given, name: str) -> bool:
-    """Whether the command line itself (or a variable) has this option, not only its default."""
-    click = sys.modules.get("click")
-    context = click.get_current_context(silent=True) if click else None
-    if context is None or name not in context.params:
-        return given.get(name) not in (None, False, "", (), _DEFAULTS.get(name))
-    source = context.get_parameter_source(name)
-    return source is not None and source.name not in ("DEFAULT", "DEFAULT_MAP")
-
-
 # -- the command line --------------------------------------------------------------------------------------------------
 
 
@@ -122,11 +136,18 @@ def _from_options(given: options.Given) -> Pairing:
     uris = provider_uris(given)
     if not uris:
         raise UsageError("there is nothing to compare with: no provider is named", "Give --provider, or --stanza.")
+    given = {**given, "base": given["base"] or _default_base()}
     if not given["base"]:
         raise UsageError("it is not said what to look at", "Give the search base with --base.")
     providers = tuple(options.provider_endpoint({**given, "provider": uri}) for uri in uris)
     consumers = tuple(options.consumer_endpoints(given))
     return Pairing("", options.replication_scope(given), providers, consumers, given, uris=uris)
+
+
+def _default_base() -> str:
+    from ldaprepl.cli import ldaprc
+
+    return ldaprc.value("BASE")
 
 
 # -- stanzas -----------------------------------------------------------------------------------------------------------
@@ -137,14 +158,15 @@ def _from_this_machine(given: options.Given) -> list[Pairing]:
 
     cure = "Name servers with --provider, --consumer and --base, or a configuration with --stanza."
     try:
-        return _from_stanza(given, LOCAL)
+        return from_stanza(given, local_socket())
     except ServerUnavailable as error:
         raise UsageError(f"there is nothing to look at: no servers are named, and {error.message}", cure) from error
     except UsageError as error:
         raise UsageError(f"no servers are named, and {error.message}", f"{error.cure or ''} {cure}".strip()) from error
 
 
-def _from_stanza(given: options.Given, text: str) -> list[Pairing]:
+def from_stanza(given: options.Given, text: str) -> list[Pairing]:
+    """The stanzas of a source, in the order of their numbers. Raises `LdapreplError`."""
     from ldaprepl.wire import stanzasource
 
     source = stanzasource.SourceName.parse(text)
@@ -271,4 +293,13 @@ def _scope(scope: ReplicationScope, given: options.Given) -> ReplicationScope:
 
 def local_uri() -> str:
     """The slapd on this machine: its socket where there is one, else by name."""
-    return LOCAL if Path(parse_uri(LOCAL).path).exists() else BY_NAME
+    socket = local_socket()
+    return socket if Path(parse_uri(socket).path).exists() else BY_NAME
+
+
+def local_socket() -> str:
+    """The ldapi URI that ldap.conf names, or the usual one."""
+    from ldaprepl.cli import ldaprc
+
+    named = (uri for uri in ldaprc.value("URI").split() if uri.lower().startswith("ldapi:"))
+    return next(named, LOCAL)

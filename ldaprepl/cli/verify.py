@@ -33,6 +33,7 @@ from ldaprepl.wire.witness import LdapWitness, witnesses
 
 @click.command("verify", cls=Command)
 @options.pair
+@options.every_replica
 @options.identity
 @options.consumer_identity
 @options.tls
@@ -57,7 +58,8 @@ def command(**given: Any) -> int:
     Exit code: 0 equal, 1 diverged, 3 could not tell, 4 only behind.
     """
     check_writable(given["output"])
-    reports = [_report(pairing, given) for pairing in _checked(pairings(given))]
+    found = _checked(pairings(given))
+    reports = [_report(pairing, given, alone=len(found) == 1) for pairing in found]
     emit(_rendered(reports, given), given["output"])
     return worst([report.verdict for report in reports]).exit_code
 
@@ -77,6 +79,8 @@ def _rendered(reports: Sequence[VerifyReport], given: options.Given) -> str:
 def _checked(found: list[Pairing]) -> list[Pairing]:
     """What is wrong with the command line is said before any server is read."""
     for pairing in found:
+        if pairing.problem:
+            continue
         encode_filter(pairing.scope.filter)
         if not pairing.consumers:
             raise UsageError("there is nothing to compare: no consumer is named", "Give --consumer.")
@@ -85,16 +89,16 @@ def _checked(found: list[Pairing]) -> list[Pairing]:
     return found
 
 
-def _report(pairing: Pairing, given: options.Given) -> VerifyReport:
-    """One pairing from the first connection to the verdict; what cannot be asked is undecided."""
+def _report(pairing: Pairing, given: options.Given, *, alone: bool) -> VerifyReport:
+    """One pairing from the first connection to the verdict; what cannot be asked is undecided. A slip in the options
+    ends the command, one in a stanza or replica leaves the others their verdict.
+    """
     consumers = [consumer.uri for consumer in pairing.consumers]
     try:
         report = _compared(pairing, given)
-    except UsageError:
-        if not pairing.problem:
-            raise
-        report = undecided(pairing.scope, pairing.uris[0], consumers, _problem(pairing.problem))
     except LdapreplError as error:
+        if isinstance(error, UsageError) and alone and not pairing.problem:
+            raise
         report = undecided(pairing.scope, pairing.uris[0], consumers, _problem(error))
     noted = tuple(replace(consumer, notes=pairing.notes + consumer.notes) for consumer in report.consumers)
     return replace(report, name=pairing.name, consumers=noted)

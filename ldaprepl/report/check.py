@@ -24,7 +24,12 @@ def render_json(health: Health, command: str = "check") -> str:
     """The whole health as one JSON document with a final newline."""
     import json
 
-    document = {
+    return json.dumps(document(health, command), indent=2, ensure_ascii=True) + "\n"
+
+
+def document(health: Health, command: str) -> dict[str, Any]:
+    """What `render_json` writes."""
+    return {
         "schema": SCHEMA,
         "command": command,
         "status": health.status.name,
@@ -34,7 +39,6 @@ def render_json(health: Health, command: str = "check") -> str:
         "consumers": [_server(server, health) for server in health.servers if not server.provider],
         "seconds": round(health.seconds, 3),
     }
-    return json.dumps(document, indent=2, ensure_ascii=True) + "\n"
 
 
 def _server(server: ServerHealth, health: Health) -> dict[str, Any]:

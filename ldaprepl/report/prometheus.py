@@ -6,7 +6,7 @@ metric is left out where nothing was measured: a missing value is no zero.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ldaprepl.domain.health import Health, ServerHealth, Standing
 
@@ -29,7 +29,20 @@ _Sample = tuple[str, dict[str, str], float]
 
 def render(health: Health) -> str:
     """The whole file."""
-    samples = list(_samples(health))
+    return _written(list(_samples(health)))
+
+
+def render_several(seen: Sequence[tuple[str, Health]], unseen: Sequence[str]) -> str:
+    """The whole file for several replicas, which the label `replica` tells apart; `unseen` could not be looked at."""
+    samples = [
+        (metric, {"replica": name, **labels}, value)
+        for name, health in seen
+        for metric, labels, value in _samples(health)
+    ]
+    return _written(samples + [("ldaprepl_check_status", {"replica": name}, 3.0) for name in unseen])
+
+
+def _written(samples: Sequence[_Sample]) -> str:
     lines = []
     for name, text in METRICS.items():
         found = [sample for sample in samples if sample[0] == name]

@@ -61,7 +61,7 @@ def day(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureF
         for minute, found in scenario:
             outcome = Outcome(health(minute, found), {})
             monkeypatch.setattr(command, "check", lambda *_, outcome=outcome: outcome)
-            code = run(["check", "--cron", "--state", str(tmp_path / "state"), "--provider", "ldap://a"])
+            code = run(["check", "--cron", "--state", str(tmp_path / "state"), "--provider", "ldap://a", "-b", "dc=x"])
             shown = capsys.readouterr()
             assert shown.err == ""
             said.append((minute, code, shown.out))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import ldap
@@ -31,7 +32,8 @@ from replication import context, until, with_admin
 from verifying import ADMIN, REPLICA, SlapdFactory, conf
 
 from ldaprepl.domain.sample import SUFFIX
-from ldaprepl.wire.slapdconf import SlapdConf
+from ldaprepl.wire.slapdconf import Database, SlapdConf
+from ldaprepl.wire.slapdproc import Slapd
 
 EXTRA_P1 = ("extra", "uid=p1,ou=people", "lost-delete")
 
@@ -263,3 +265,246 @@ def test_10_an_entry_put_back_with_its_old_stamp(slapd: SlapdFactory) -> None:
     pair.modify("p2", "later")
     pair.together()
     assert pair.found() == {("missing", "uid=p1,ou=people", "lost-add")}
+
+
+def test_11_a_provider_restored_from_an_older_copy(slapd: SlapdFactory) -> None:
+    pair = drift(slapd)
+    pair.provider.restart()  # stores contextCSN, so that it is in the copy
+    old = pair.provider.dump()
+    pair.modify("p1", "newer")
+    add_person(pair.admin, person("lost"))
+    pair.admin.delete_s(person("p2"))
+    pair.together()
+    reload(pair.provider, old)
+    pair.provider.start()
+    run = pair.verify("--settle", "0")
+    assert any("went back" in note for note in run.consumer["notes"]), "seen before anything is written"
+    pair.modify("p3", "later")
+    pair.together()
+    found = pair.found()
+    assert {
+        ("differs", "uid=p1,ou=people", "stale-restore"),
+        ("missing", "uid=p2,ou=people", "stale-restore"),
+    } <= found
+    assert found - {("extra", "uid=lost,ou=people", "stale-restore")} == {
+        ("differs", "uid=p1,ou=people", "stale-restore"),
+        ("missing", "uid=p2,ou=people", "stale-restore"),
+    }
+
+
+def test_12_a_provider_whose_clock_was_set_back(slapd: SlapdFactory) -> None:
+    """For the provider it is the same whether its clock was set back or its data come from a clock that was ahead."""
+    ahead = datetime.now(UTC) + timedelta(seconds=3)
+    stamp = f"{ahead:%Y%m%d%H%M%S.%f}Z#000000#001#000000"
+    first = drift(slapd)
+    first.provider.stop()
+    dump = re.sub(r"(entryCSN|contextCSN): .*", rf"\1: {stamp}", first.provider.dump())
+    dump = re.sub(r"modifyTimestamp: .*", f"modifyTimestamp: {stamp[:14]}Z", dump)
+    if "contextCSN" not in dump:
+        dump = dump.replace("entryCSN", f"contextCSN: {stamp}\nentryCSN", 1)
+    for server in (first.provider, first.consumer):
+        reload(server, dump)
+        server.start()
+    pair = first
+    pair.together()
+    pair.modify("p1", "lost")
+    add_person(pair.admin, person("back"))
+    assert datetime.now(UTC) < ahead, "too slow for this test"
+    until(lambda: datetime.now(UTC) > ahead + timedelta(seconds=0.1))
+    pair.modify("p3", "later")
+    pair.together()
+    assert pair.found() == {
+        ("differs", "uid=p1,ou=people", "stale-restore"),
+        ("missing", "uid=back,ou=people", "stale-restore"),
+    }
+
+
+def test_12_stamps_of_a_clock_that_is_hours_ahead(slapd: SlapdFactory) -> None:
+    pair = drift(slapd)
+    for server in (pair.consumer, pair.provider):
+        server.stop()
+    ahead = datetime.now(UTC) + timedelta(hours=2)
+    stamp = f"{ahead:%Y%m%d%H%M%S.%f}Z#000000#001#000000"
+    record = f"(dn: {person('p1')}\\n(?:.+\\n)*?entryCSN: ).*"
+    for server in (pair.consumer, pair.provider):
+        dump = re.sub(record, rf"\g<1>{stamp}", server.dump())
+        reload(server, dump)
+        server.start()
+    pair.modify("p1", "lost")
+    run = pair.verify("--settle", "1")
+    assert ("differs", "uid=p1,ou=people", "clock") in told(run)
+
+
+LOG = "cn=log"
+
+
+def test_13_delta_sync_on_another_base(slapd: SlapdFactory) -> None:
+    log = Database(suffix=LOG, lines=("overlay syncprov", "syncprov-nopresent TRUE", "syncprov-reloadhint TRUE"))
+    lines = ("overlay syncprov", "overlay accesslog", f'logdb "{LOG}"', "logops writes", "logsuccess TRUE")
+    master = replace(conf(*lines, modules=("syncprov", "accesslog")), others=(log,), server_id=1)
+    words = (f'logbase="{LOG}"', 'logfilter="(&(objectClass=auditWriteObject)(reqResult=0))"', "syncdata=accesslog")
+    pair = drift(slapd, *words, provider=master)
+    pair.modify("p1", "Before", "sn")
+    pair.together()
+    pair.consumer.stop()
+    dump = pair.consumer.dump()
+    assert "sn: Before" in dump
+    reload(pair.consumer, dump.replace("sn: Before", "sn: Wrong"))
+    pair.consumer.start()
+    pair.modify("p1", "later")
+    pair.together()
+    assert pair.found() == {("differs", "uid=p1,ou=people", "same-stamp")}
+
+
+def test_14_a_provider_that_never_tells_of_deletes(slapd: SlapdFactory) -> None:
+    pair = drift(slapd, provider=provider_conf("overlay syncprov", "syncprov-nopresent TRUE"))
+    pair.consumer.stop()
+    pair.admin.delete_s(person("p1"))
+    pair.consumer.start()
+    pair.modify("p2", "later")
+    pair.together()
+    assert pair.found() == {EXTRA_P1}
+
+
+def test_16_memberof_on_the_provider_only(slapd: SlapdFactory) -> None:
+    lines = ("overlay memberof", "overlay syncprov", "syncprov-sessionlog 100")
+    master = replace(conf(*lines, modules=("syncprov", "memberof")), server_id=1)
+    pair = drift(slapd, provider=master, consumer=lambda line: conf("overlay memberof", line, modules=("memberof",)))
+    member = [("member", [person("p1").encode()])]
+    pair.consumer.stop()
+    pair.consumer.configure(conf(stanza(pair.provider), modules=("memberof",)))
+    pair.consumer.start()
+    pair.admin.add_s(f"cn=g,ou=groups,{SUFFIX}", [("objectClass", [b"groupOfNames"]), ("cn", [b"g"]), *member])
+    pair.together()
+    assert pair.verify().code == 0, "each server computes it for itself"
+    found = pair.found("--attrs", "*", "--attrs", "+", "--attrs", "memberOf")
+    assert found == {("differs", "uid=p1,ou=people", "server-local")}
+
+
+def test_17_failed_binds_on_the_consumer(slapd: SlapdFactory) -> None:
+    policy = f"cn=policy,{SUFFIX}"
+    overlay = ("overlay ppolicy", f'ppolicy_default "{policy}"')
+
+    def fill(connection: Any) -> None:
+        seed(connection)
+        rules = [("objectClass", [b"device", b"pwdPolicy"]), ("cn", [b"policy"]), ("pwdAttribute", [b"userPassword"]),
+                 ("pwdLockout", [b"TRUE"]), ("pwdMaxFailure", [b"2"])]  # fmt: skip
+        connection.add_s(policy, rules)
+        change = [(ldap.MOD_ADD, "userPassword", [b"right"])]
+        connection.modify_s(person("p1"), change)
+
+    master = replace(conf(*overlay, "overlay syncprov", modules=("syncprov", "ppolicy")), server_id=1)
+    pair = drift(slapd, provider=master, consumer=lambda line: conf(*overlay, line, modules=("ppolicy",)), fill=fill)
+    for _ in range(3):
+        with pytest.raises(ldap.INVALID_CREDENTIALS):
+            ldap.initialize(pair.consumer.ldap_uri).simple_bind_s(person("p1"), "wrong")
+    assert pair.verify().code == 0, "that state is each server's own"
+    found = pair.found("-a", "*", "-a", "+", "-a", "pwdFailureTime", "-a", "pwdAccountLockedTime")
+    assert found == {("differs", "uid=p1,ou=people", "server-local")}
+
+
+def test_20_a_change_and_a_renaming_that_a_client_lost(slapd: SlapdFactory) -> None:
+    """The cookie is ahead of what was applied: as a client leaves it that stores cookies in mid-refresh."""
+    pair = drift(slapd)
+    pair.consumer.stop()
+    pair.modify("p1", "lost")
+    pair.admin.rename_s(person("p2"), "uid=renamed")
+    pair.admin.rename_s(OTHER, "ou=else")
+    add_person(pair.admin, person("below", f"ou=else,{SUFFIX}"))
+    (today,) = context(pair.provider)
+    dump = pair.consumer.dump()
+    reload(pair.consumer, re.sub(r"contextCSN: .*", f"contextCSN: {today.decode()}", dump))
+    pair.consumer.start()
+    pair.modify("p3", "later")
+    pair.together()
+    assert pair.found() == {
+        ("differs", "uid=p1,ou=people", "lost-update"),
+        ("renamed", "uid=renamed,ou=people", "lost-rename"),
+        ("renamed", "ou=else", "lost-rename"),
+        ("missing", "uid=below,ou=else", "lost-add"),
+    }
+
+
+# -- loud failures: not silent, but not equal either, and not mere lag -------------------------------------------------
+
+
+def many(connection: Any) -> None:
+    seed(connection, people=130)
+
+
+def test_a_size_limit_is_named(slapd: SlapdFactory) -> None:
+    def fill(connection: Any) -> None:
+        with_replica(connection)
+        for number in range(130):
+            add_person(connection, person(f"m{number}"))
+
+    provider = replace(provider_conf(), database=replace(provider_conf().database, sizelimit="100"))
+    pair = drift(slapd, provider=provider, fill=fill, bind=REPLICA, wait=False)
+    until(lambda: held(pair.consumer) >= 100)
+    run = pair.verify("--settle", "0.2")
+    assert run.code == 1
+    assert {cause for _, _, cause in told(run)} == {"cut-by-limit"}
+
+
+def held(server: Slapd) -> int:
+    try:
+        return len(with_admin(server).search_s(SUFFIX, ldap.SCOPE_SUBTREE, attrlist=["1.1"]))
+    except ldap.NO_SUCH_OBJECT:
+        return 0
+
+
+SCHEMA = (
+    "attributetype ( 1.3.6.1.4.1.32473.1.1 NAME 'shoeSize' SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 )",
+    "objectclass ( 1.3.6.1.4.1.32473.1.2 NAME 'shod' SUP top AUXILIARY MAY shoeSize )",
+)
+SHOD = [(ldap.MOD_ADD, "objectClass", [b"shod"]), (ldap.MOD_ADD, "shoeSize", [b"42"])]
+
+
+def test_a_class_that_the_consumer_does_not_know_is_no_lag(slapd: SlapdFactory) -> None:
+    """The consumer stops there. What comes after it waits, and would for ever."""
+    pair = drift(slapd, provider=replace(provider_conf(), lines=(*provider_conf().lines, *SCHEMA)))
+    pair.admin.modify_s(person("p1"), SHOD)
+    pair.modify("p2", "waits")
+    run = pair.verify("--settle", "0.5")
+    assert run.code == 1, "exit code 4 would say: wait"
+    assert told(run) == {
+        ("differs", "uid=p1,ou=people", "schema-gap"),
+        ("differs", "uid=p2,ou=people", "held-up"),
+    }
+    (finding,) = (each for each in run.findings if each["cause"]["code"] == "schema-gap")
+    assert finding["state"] == "lasting"
+    assert "shod, shoeSize" in finding["cause"]["text"]
+
+
+def test_a_first_refresh_that_meets_an_unknown_class(slapd: SlapdFactory) -> None:
+    def fill(connection: Any) -> None:
+        seed(connection)
+        connection.modify_s(person("p1"), SHOD)
+
+    lines = (*provider_conf().lines, *SCHEMA)
+    pair = drift(slapd, provider=replace(provider_conf(), lines=lines), fill=fill, wait=False)
+    until(lambda: held(pair.consumer) > 4)
+    found = told(pair.verify("--settle", "0.5"))
+    assert ("missing", "uid=p1,ou=people", "schema-gap") in found
+    assert {cause for _, dn, cause in found if dn != "uid=p1,ou=people"} <= {"held-up"}
+
+
+def test_lag_is_called_lag(slapd: SlapdFactory) -> None:
+    pair = drift(slapd)
+    pair.consumer.stop()
+    pair.consumer.configure(conf())
+    pair.consumer.start()
+    pair.modify("p1", "later")
+    run = pair.verify("--settle", "0.1")
+    assert run.code == 4
+    assert told(run) == {("differs", "uid=p1,ou=people", "lag")}
+
+
+def test_a_session_log_that_overflows_converges(slapd: SlapdFactory) -> None:
+    pair = drift(slapd, provider=provider_conf("overlay syncprov", "syncprov-sessionlog 2"))
+    pair.consumer.stop()
+    for number in range(4):
+        pair.admin.delete_s(person(f"p{number}"))
+    pair.consumer.start()
+    pair.together()
+    assert pair.verify().code == 0
