@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from ldaprepl.domain.csn import CsnSet
+from ldaprepl.domain.repair import RepairReport
 from ldaprepl.errors import ExitCode
 
 
@@ -129,6 +130,7 @@ class ConsumerReport:
     findings: tuple[Finding, ...] = ()
     problem: Problem | None = None
     notes: tuple[str, ...] = ()
+    repair: RepairReport | None = None
 
     @property
     def verdict(self) -> Verdict:
