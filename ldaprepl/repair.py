@@ -60,9 +60,7 @@ def repair(report: VerifyReport, settings: RepairSettings, menders: Sequence[Men
     return replace(report, consumers=tuple(mended))
 
 
-def mend(
-    report: ConsumerReport, bench: Bench, hands: Callable[[], Hands], settings: RepairSettings
-) -> ConsumerReport:
+def mend(report: ConsumerReport, bench: Bench, hands: Callable[[], Hands], settings: RepairSettings) -> ConsumerReport:
     """One consumer, by changes on the consumer itself. `hands` is asked only when there is something to do."""
     findings = lasting(report)
     if not findings:

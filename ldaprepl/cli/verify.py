@@ -11,10 +11,11 @@ from typing import Any
 
 import click
 
-from ldaprepl.cli import options
+from ldaprepl.cli import options, verify_repair
 from ldaprepl.cli.command import Command
 from ldaprepl.cli.output import check_writable, emit, progress
 from ldaprepl.cli.pairing import Pairing, pairings
+from ldaprepl.cli.verify_repair import Repairs, repair_options
 from ldaprepl.domain.verdict import Problem, VerifyReport, worst
 from ldaprepl.errors import LdapreplError, UsageError
 from ldaprepl.explain import explain
@@ -41,9 +42,11 @@ from ldaprepl.wire.witness import LdapWitness, witnesses
 @click.option("--settle", metavar="SECONDS", type=click.FloatRange(min=0), default=10.0, show_default=True,
               help="How long a consumer may take to pass the provider's contextCSN.")  # fmt: skip
 @click.option("--bytewise", is_flag=True, help="Compare bytes, not by the provider's schema.")
-@click.option("--format", "format_", type=click.Choice(["text", "json", "html"]), default="text", help="How to report.")
+@click.option("--format", "format_", type=click.Choice(["text", "json", "ldif", "html"]), default="text",
+              help="How to report; ldif: the changes of --repair (alone: --repair ldif).")  # fmt: skip
 @click.option("--limit", type=click.IntRange(min=0), default=20, show_default=True,
               help="Findings of each kind in the text report; 0: all.")  # fmt: skip
+@repair_options
 @options.output
 @options.quiet
 def command(**given: Any) -> int:
@@ -59,8 +62,13 @@ def command(**given: Any) -> int:
     """
     check_writable(given["output"])
     found = _checked(pairings(given))
+    verify_repair.checked(given, sum(len(pairing.consumers) for pairing in found))
     reports = [_report(pairing, given, alone=len(found) == 1) for pairing in found]
-    emit(_rendered(reports, given), given["output"])
+    verify_repair.write_ldif(reports, given)
+    if not verify_repair.is_output(given):
+        emit(_rendered(reports, given), given["output"])
+    elif not given["quiet"]:
+        click.echo(_rendered(reports, given), nl=False, err=True)
     return worst([report.verdict for report in reports]).exit_code
 
 
@@ -117,7 +125,9 @@ def _compared(pairing: Pairing, given: options.Given) -> VerifyReport:
         copies = [_open_or_not(opened, endpoint) for endpoint in pairing.consumers]
         settings = Options(pairing.given["settle"], pairing.given["bytewise"])
         report = verify(master, copies, pairing.scope, tools, settings)
-        return explain(report, LdapWitness(master), witnesses(copies), pairing.scope, datetime.now(UTC))
+        report = explain(report, LdapWitness(master), witnesses(copies), pairing.scope, datetime.now(UTC))
+        endpoints = (pairing.provider, pairing.consumers)
+        return Repairs(pairing.given, endpoints, pairing.scope, opened, bar).step(report, master, copies)
 
 
 def _open_or_not(opened: contextlib.ExitStack, endpoint: Endpoint) -> Directory:

@@ -143,9 +143,7 @@ def records(
     return [*laid.changes, *modifies.values()], modifies
 
 
-def modification(
-    made: Remedy, key: str, held: Entry, schema: Schema, writes: Callable[[str], bool]
-) -> Modify | None:
+def modification(made: Remedy, key: str, held: Entry, schema: Schema, writes: Callable[[str], bool]) -> Modify | None:
     """What makes an entry of the consumer as it shall be; None when it is."""
     mods = difference(made.wanted[key], held, schema, writes)
     node = made.tree.get(key)

@@ -2,8 +2,8 @@
 
 Found with slapd 2.5.13, refreshAndPersist, refreshOnly and delta-syncrepl:
 - A Modify that replaces values by themselves gives a new entryCSN. Plain syncrepl then sends the whole entry: missing,
-  differing, renamed (with all below) and exchanged entries are healed by any such write. Delta-syncrepl sends the Modify
-  itself: so it names every attribute that differs, the operational ones by the Relax control.
+  differing, renamed (with all below) and exchanged entries are healed by any such write. Delta-syncrepl sends the
+  Modify itself: so it names every attribute that differs, the operational ones by the Relax control.
 - An entry that only the consumer has goes away when the provider gets one of that name, with that entryUUID, for a
   moment: the delete is what is sent. The moment's entry carries a mark, so that one which was left can be found.
 - A name that another entry holds on the consumer: syncrepl fails to rename, goes on, and writes the values into the

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ldaprepl.domain.verdict import AttributeDifference, Cause, ConsumerReport, Finding, Problem, VerifyReport, worst
+from ldaprepl.report import repair
 from ldaprepl.report.values import digest, is_secret
 
 SCHEMA = 1
@@ -62,6 +63,7 @@ def _consumer(report: ConsumerReport) -> dict[str, Any]:
         "findings": [_finding(finding) for finding in report.findings],
         "problem": _problem(report.problem),
         "notes": [_text(note) for note in report.notes],
+        **({} if report.repair is None else {"repair": repair.document(report.repair)}),
     }
 
 

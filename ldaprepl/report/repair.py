@@ -65,10 +65,8 @@ def _action(change: Change) -> str:
     return word
 
 
-def document(report: RepairReport | None) -> dict[str, Any] | None:
-    """The `repair` of a consumer in JSON; None where none was asked for."""
-    if report is None:
-        return None
+def document(report: RepairReport) -> dict[str, Any]:
+    """The `repair` of a consumer in JSON."""
     return {
         "mode": report.mode.value,
         "dry_run": not report.acted,
@@ -96,7 +94,9 @@ def render(report: VerifyReport) -> str:
     for consumer in report.consumers:
         made = consumer.repair
         if made is not None:
-            head = _touch_head(report, consumer, made) if made.mode is RepairMode.TOUCH else _head(report, consumer, made)
+            head = (
+                _touch_head(report, consumer, made) if made.mode is RepairMode.TOUCH else _head(report, consumer, made)
+            )
             parts.append("".join(f"# {printable(line)}".rstrip() + "\n" for line in head))
     changes = [change for consumer in report.consumers if consumer.repair for change in consumer.repair.changes]
     return "".join(parts) + (render_ldif(tuple(changes)) if changes else "version: 1\n")
@@ -124,7 +124,9 @@ def _head(report: VerifyReport, consumer: ConsumerReport, made: RepairReport) ->
             "put syncrepl back; in cn=config that works without a restart. --repair touch needs none of it.",
         ]
     if made.relax:
-        said.append("-e relax (entryUUID and time stamps, another structural class) needs manage access, as the rootdn has.")
+        said.append(
+            "-e relax (entryUUID and time stamps, another structural class) needs manage access, as the rootdn has."
+        )
     return [*said, *made.notes]
 
 
@@ -139,7 +141,7 @@ def _touch_head(report: VerifyReport, consumer: ConsumerReport, made: RepairRepo
     said += [
         "It changes no value: each entry gets its own values again, and with them a new entryCSN.",
         *(["It holds secrets: keep it closed."] if _holds_secrets(made.changes) else []),
-        "Apply it soon, while the values are those that the provider has, or let --yes do it, which makes sure of that:",
+        "Apply it soon, while the provider has these values, or let --yes do it, which makes sure of that:",
         f"ldapmodify -H {report.provider} -x -D WHO-MAY-WRITE -W {controls} -f THIS-FILE",
     ]
     return [*said, *made.notes]

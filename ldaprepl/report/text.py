@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from textwrap import wrap
 
 from ldaprepl.domain.verdict import ConsumerReport, Finding, Kind, State, Verdict, VerifyReport
-from ldaprepl.report import grouping
+from ldaprepl.report import grouping, repair
 from ldaprepl.report.grouping import Group
 from ldaprepl.report.values import printable, shown
 
@@ -67,6 +67,7 @@ def _consumer(report: VerifyReport, consumer: ConsumerReport, colour: bool, limi
         lines.append(f"  Nothing is called missing: {read} were read.")
     for kind in Kind:
         lines += _kind(kind, [finding for finding in consumer.findings if finding.kind is kind], limit)
+    lines += repair.lines(consumer.repair, limit)
     lines += [f"  note: {printable(note)}" for note in consumer.notes]
     if consumer.verdict is Verdict.BEHIND:
         lines.append("  Only lag: the consumer has not passed the provider's contextCSN yet. Look again later.")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import unicodedata
 
-from ldaprepl.domain.secretnames import is_secret as is_secret
+from ldaprepl.domain.secretnames import is_secret
 
 _UNSHOWN = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs"))  # every blank but the plain one looks like it
 _KEY = os.urandom(32)
@@ -57,3 +57,6 @@ def _escaped(char: str) -> str:
     if 0xDC80 <= code <= 0xDCFF:  # a byte that was no UTF-8 (PEP 383)
         return f"\\x{code - 0xDC00:02x}"
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+__all__ = ["digest", "is_secret", "printable", "shown"]

@@ -116,6 +116,15 @@ class LdapDirectory:
         for answer in self.stream.fetch(dns, MATCH_ALL, STAMPS):
             yield None if isinstance(answer, Result) else answer
 
+    def below(self, dn: str) -> list[Entry]:
+        """The entries right below one, without their attributes but for entryUUID. Raises `IncompleteRead`."""
+        answer = self.stream.search(dn, "one", attributes=("entryUUID",), controls=(manage_dsa_it(),))
+        if answer.result.code not in (results.SUCCESS, results.NO_SUCH_OBJECT, results.SIZE_LIMIT):
+            raise IncompleteRead(
+                f"{self.uri} would not show what is below {dn!r} ({results.name_of(answer.result.code)})"
+            )
+        return answer.entries  # a part of them is enough: it is asked whether there are any
+
     def explain(self, result: Result, entries: int) -> Problem | None:
         """None for success; else why the read was not whole, and what to do about it."""
         who = self.stream.endpoint.bind

@@ -75,9 +75,7 @@ class Toucher:
 
     def leftovers(self, base: str) -> list[str]:
         """DNs of marked entries, deepest first."""
-        asked = self.session.search(
-            base, Scope.SUB, MARKED, ("1.1",), [control(MANAGE_DSA_IT, critical=False)]
-        )
+        asked = self.session.search(base, Scope.SUB, MARKED, ("1.1",), [control(MANAGE_DSA_IT, critical=False)])
         found, _ = self.session.entries(asked)
         return sorted((entry.dn for entry in found), key=lambda dn: (-dn.count(","), dn))
 
