@@ -114,7 +114,7 @@ class _Work:
         too_many = brake(self.settings, planned, report.consumer_entries)
         writer = self.hands.writer
         if too_many:
-            plan = replace(plan, halted=too_many, cure=BRAKE_CURE, changes=())
+            plan = replace(plan, halted=too_many, cure=BRAKE_CURE)
         if too_many or writer is None or not self.settings.act or not planned:
             return replace(report, repair=plan)
         return self._write(report, made, laid, writer, replace(plan, acted=True))

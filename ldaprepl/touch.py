@@ -68,7 +68,7 @@ class _Touching:
         plan = self._plan(round_, left, findings)
         too_many = brake(self.settings, findings, report.consumer_entries)
         if too_many:
-            plan = replace(plan, halted=too_many, cure=BRAKE_CURE, changes=())
+            plan = replace(plan, halted=too_many, cure=BRAKE_CURE)
         if too_many or not self.settings.act or not (findings or left):
             return replace(report, repair=plan)
         return self._act(report, left, findings, replace(plan, acted=True))

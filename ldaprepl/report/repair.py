@@ -29,6 +29,8 @@ def lines(report: RepairReport | None, limit: int = 20) -> list[str]:
     """What the text report says of it, indented as the rest of a consumer."""
     if report is None:
         return []
+    if not (report.planned or report.refused or report.changes or report.halted):
+        return ["  repair: nothing to do"]
     counted = f"{report.done:,} of {report.planned:,} done, {report.healed:,} healed"
     if not report.acted:
         counted = f"{_findings(report.planned)} would be repaired"
@@ -41,7 +43,7 @@ def lines(report: RepairReport | None, limit: int = 20) -> list[str]:
     if not report.acted and report.mode is not RepairMode.LDIF:
         said += [f"    would {_action(change)}" for change in report.changes[: limit or None]]
         said += _more(len(report.changes), limit)
-        if report.changes:
+        if report.changes and not report.halted:
             said.append("    Nothing was written: --yes does it, --format ldif shows it whole.")
     said += [f"    refused: {printable(r.dn)}: {printable(r.reason)}" for r in report.refused[: limit or None]]
     said += _more(len(report.refused), limit)
@@ -98,7 +100,8 @@ def render(report: VerifyReport) -> str:
                 _touch_head(report, consumer, made) if made.mode is RepairMode.TOUCH else _head(report, consumer, made)
             )
             parts.append("".join(f"# {printable(line)}".rstrip() + "\n" for line in head))
-    changes = [change for consumer in report.consumers if consumer.repair for change in consumer.repair.changes]
+    held = [consumer.repair for consumer in report.consumers if consumer.repair]
+    changes = [change for made in held if made.acted or not made.halted for change in made.changes]
     return "".join(parts) + (render_ldif(tuple(changes)) if changes else "version: 1\n")
 
 
@@ -107,7 +110,7 @@ def _head(report: VerifyReport, consumer: ConsumerReport, made: RepairReport) ->
         f"Makes {consumer.uri} equal to {report.provider} in {_findings(made.planned)}: {_counts(made.changes)}.",
         *_refused(made),
     ]
-    if not made.changes:
+    if not made.changes or (made.halted and not made.acted):
         return said
     if _holds_secrets(made.changes):
         said.append("It holds secrets (userPassword and the like): keep it closed.")
@@ -135,7 +138,7 @@ def _touch_head(report: VerifyReport, consumer: ConsumerReport, made: RepairRepo
         f"Touches {report.provider}, so that native syncrepl heals {consumer.uri} in {_findings(made.planned)}.",
         *_refused(made),
     ]
-    if not made.changes:
+    if not made.changes or (made.halted and not made.acted):
         return said
     controls = "-M -e relax" if made.relax else "-M"
     said += [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
 
 from replication import context, until
 from verifying import ADMIN, SECRET, Run, SlapdFactory, conf, filled, verify
@@ -14,6 +13,7 @@ from ldaprepl.domain.entry import Entry
 from ldaprepl.domain.ldif import entries as read_entries
 from ldaprepl.domain.ldif import entry_text
 from ldaprepl.domain.sample import SUFFIX, directory, stamped
+from ldaprepl.wire.slapdconf import SlapdConf
 from ldaprepl.wire.slapdproc import Slapd
 
 UPDATEDN = f'updatedn "{ADMIN}"'
@@ -109,8 +109,11 @@ def pair(make: SlapdFactory, entries: Iterable[Entry], harm: Harm, *lines: str) 
 class Native:
     """A provider, and a consumer with native syncrepl, in step; `harm` is done to the consumer's files."""
 
-    def __init__(self, make: SlapdFactory, entries: Iterable[Entry], stanza: Callable[[Slapd], str], **options: Any) -> None:
-        self.provider = make(conf(*options.pop("lines", SYNCPROV), modules=("syncprov",)))
+    def __init__(
+        self, make: SlapdFactory, entries: Iterable[Entry], stanza: Callable[[Slapd], str],
+        provider: SlapdConf | None = None,
+    ) -> None:  # fmt: skip
+        self.provider = make(provider or conf(*SYNCPROV, modules=("syncprov",)))
         filled(self.provider, entries)
         self.consumer = make(conf(stanza(self.provider)))
         self.consumer.start()

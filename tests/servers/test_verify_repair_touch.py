@@ -1,0 +1,159 @@
+"""Repair by touching the provider, beside real syncrepl. The fears: a touch that changes the provider, one that leaves
+something there, one that makes native syncrepl do harm, and "touched" that is told as "healed".
+"""
+
+from __future__ import annotations
+
+import ldap
+import pytest
+from mendlab import (
+    FREE,
+    Native,
+    all_of,
+    extra,
+    renamed,
+    repair,
+    sample,
+    stanza,
+    still_wrong,
+    swapped,
+    with_values,
+    without,
+)
+from replication import with_admin
+from verifying import SlapdFactory, conf, verify
+
+from ldaprepl.domain.sample import SUFFIX
+from ldaprepl.wire.slapdconf import Database, SlapdConf
+from ldaprepl.wire.slapdproc import Slapd
+
+LOG = "cn=accesslog"
+DELTA = (
+    "overlay syncprov", "overlay accesslog", f"logdb {LOG}", "logops writes", "logsuccess TRUE",
+)  # fmt: skip
+SYNCDATA = (f'logbase="{LOG}"', 'logfilter="(&(objectClass=auditWriteObject)(reqResult=0))"', "syncdata=accesslog")
+PEOPLE = f"ou=people,{SUFFIX}"
+SALES, FINANCE, SUPPORT = (f"ou={name},{PEOPLE}" for name in ("Sales", "Finance", "Support"))
+
+
+def person(unit: str, number: int = 0) -> str:
+    return [entry.dn for entry in sample() if entry.dn.endswith(f",{unit}")][number]
+
+
+def wrong() -> all_of:  # type: ignore[valid-type]
+    """One of each, with whole branches."""
+    return all_of(
+        with_values(person(FINANCE), sn=(b"wrong",), userPassword=(b"old",), pager=(b"+1 only there",)),
+        with_values(person(FINANCE, 1), createTimestamp=(b"20200101000000Z",)),
+        with_values(person(FINANCE, 2), entryUUID=(b"99999999-1111-4111-a111-111111111111",)),
+        without(SUPPORT),
+        renamed(SALES, f"ou=Verkauf,ou=groups,{SUFFIX}"),
+        extra(f"ou=stray,{SUFFIX}", 1),
+        extra(f"uid=below,ou=stray,{SUFFIX}", 2),
+        extra(f"uid=new one,{FINANCE}", 3, userPassword=(b"secret",)),
+    )
+
+
+def delta(make: SlapdFactory) -> Native:
+    log = Database(suffix=LOG, nosync=True, indexes=("reqStart,reqEnd,reqResult,objectClass,entryCSN eq",),
+                   lines=("overlay syncprov", "syncprov-nopresent TRUE", "syncprov-reloadhint TRUE"))  # fmt: skip
+    base = conf(*DELTA)
+    provider = SlapdConf(base.database, others=(log,), modules=("syncprov", "accesslog"), lines=base.lines)
+    return Native(make, sample(), lambda server: stanza(server, "refreshAndPersist", *SYNCDATA), provider=provider)
+
+
+def plain(make: SlapdFactory, kind: str = "refreshAndPersist") -> Native:
+    return Native(make, sample(), lambda server: stanza(server, kind))
+
+
+def contents(server: Slapd) -> dict[str, dict[str, list[bytes]]]:
+    """All user attributes, by DN."""
+    found = with_admin(server).search_s(SUFFIX, ldap.SCOPE_SUBTREE)
+    return {dn: {name: sorted(values) for name, values in entry.items()} for dn, entry in found if dn}
+
+
+@pytest.mark.parametrize("kind", ["refreshAndPersist", "refreshOnly interval=00:00:00:01", "delta"])
+def test_native_syncrepl_heals_what_was_touched(slapd: SlapdFactory, kind: str) -> None:
+    lab = delta(slapd) if kind == "delta" else plain(slapd, kind)
+    before = contents(lab.provider)
+    lab.harm(wrong())
+    shown = repair(lab.provider, lab.consumer, "touch", *FREE)
+    assert shown.code == 1
+    assert shown.consumer["repair"]["dry_run"]
+    assert len(still_wrong(lab.provider, lab.consumer)) == len(shown.findings) > 10
+    run = repair(lab.provider, lab.consumer, "touch", "--yes", *FREE)
+    made = run.consumer["repair"]
+    assert (run.code, run.findings, made["refused"]) == (0, [], []), run.out
+    assert made["healed"] == made["planned"] == len(shown.findings)
+    assert still_wrong(lab.provider, lab.consumer) == []
+    assert contents(lab.provider) == before
+
+
+def test_swapped_names_are_left_alone_and_named(slapd: SlapdFactory) -> None:
+    """Touched, they would have syncrepl write one entry's values into the other."""
+    lab = plain(slapd)
+    lab.harm(all_of(swapped(person(FINANCE), person(FINANCE, 1)), with_values(person(SALES), sn=(b"wrong",))))
+    there = contents(lab.consumer)
+    run = repair(lab.provider, lab.consumer, "touch", "--yes")
+    made = run.consumer["repair"]
+    assert run.code == 1
+    assert (made["planned"], made["done"], made["healed"]) == (3, 1, 1)
+    assert {each["dn"] for each in made["refused"]} == {person(FINANCE), person(FINANCE, 1)}
+    assert "has its name" in made["refused"][0]["reason"]
+    for dn in (person(FINANCE), person(FINANCE, 1)):
+        assert contents(lab.consumer)[dn] == there[dn]
+
+
+def test_a_chain_of_names_takes_rounds(slapd: SlapdFactory) -> None:
+    lab = plain(slapd)
+    one, two, three = (person(FINANCE, number) for number in range(3))
+    lab.harm(all_of(renamed(three, f"uid=free,{FINANCE}"), renamed(two, three), renamed(one, two)))
+    run = repair(lab.provider, lab.consumer, "touch", "--yes")
+    assert (run.code, run.consumer["repair"]["healed"]) == (0, 3), run.out
+    assert still_wrong(lab.provider, lab.consumer) == []
+
+
+def test_an_entry_from_the_future_is_not_called_healed(slapd: SlapdFactory) -> None:
+    lab = plain(slapd)
+    lab.harm(with_values(person(SALES), sn=(b"wrong",), entryCSN=(b"20990101000000.000000Z#000000#000#000000",)))
+    run = repair(lab.provider, lab.consumer, "touch", "--yes")
+    made = run.consumer["repair"]
+    assert (run.code, made["done"], made["healed"]) == (1, 1, 0)
+    assert "future" in made["refused"][0]["reason"]
+
+
+def test_a_provider_that_refuses_is_told_so(slapd: SlapdFactory) -> None:
+    """The reader's identity may read everything, and write nothing."""
+    reader = person(SALES)
+    lab = plain(slapd)
+    with_admin(lab.provider).modify_s(reader, [(ldap.MOD_REPLACE, "userPassword", [b"correct horse, battery: staple"])])
+    lab.in_step()
+    lab.harm(all_of(with_values(person(FINANCE), sn=(b"wrong",)), extra(f"ou=stray,{SUFFIX}")))
+    run = repair(lab.provider, lab.consumer, "touch", "--yes", "-D", reader)
+    made = run.consumer["repair"]
+    assert (run.code, made["done"], made["healed"], len(made["refused"])) == (1, 0, 0, 2), run.out
+    assert all("needs write access" in each["reason"] for each in made["refused"])
+    assert lab.provider.ldap_uri in made["refused"][0]["reason"]
+
+
+def test_what_a_cut_run_left_on_the_provider_goes_first(slapd: SlapdFactory) -> None:
+    lab = plain(slapd)
+    stray = f"ou=stray,{SUFFIX}"
+    with_admin(lab.provider).add_s(
+        stray,
+        [("objectClass", [b"organizationalRole", b"extensibleObject"]), ("cn", [b"ldaprepl-box"]), ("ou", [b"stray"])],
+    )
+    lab.in_step()
+    run = repair(lab.provider, lab.consumer, "touch")
+    assert stray in run.consumer["repair"]["notes"][0]
+    run = repair(lab.provider, lab.consumer, "touch", "--yes")
+    assert stray not in contents(lab.provider)
+    assert verify(lab.provider, lab.consumer, "--settle", "10").code == 0
+
+
+def test_a_replica_is_not_touched(slapd: SlapdFactory) -> None:
+    lab = plain(slapd)
+    lab.harm(with_values(person(FINANCE), sn=(b"wrong",)))
+    run = repair(lab.consumer, lab.provider, "touch", "--yes")
+    assert run.code == 1
+    assert "does not take changes itself" in run.consumer["repair"]["halted"]["text"]
