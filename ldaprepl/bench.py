@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
+from ldaprepl.domain.cause import Code
 from ldaprepl.domain.change import MaxDelete
 from ldaprepl.domain.compare import Comparer
 from ldaprepl.domain.entry import Entry
@@ -100,6 +101,33 @@ def lasting(report: ConsumerReport) -> list[Finding]:
     return [finding for finding in report.findings if finding.state is State.LASTING]
 
 
+def set_aside(findings: Sequence[Finding], mode: RepairMode) -> tuple[list[Finding], list[Unrepaired]]:
+    """Those that may be repaired this way, and those whose cause forbids it: what a side only hides is not lost, and
+    nothing is touched in vain."""
+    good, refused = [], []
+    for finding in findings:
+        code = finding.cause.code if finding.cause else ""
+        if finding.cause is not None and (code in _NEVER or (mode is RepairMode.TOUCH and code in _NOT_BY_TOUCH)):
+            refused.append(Unrepaired(finding.dn, f"{code}: {finding.cause.text}"))
+        else:
+            good.append(finding)
+    return good, refused
+
+
+def doubts(findings: Sequence[Finding]) -> tuple[str, ...]:
+    """What somebody should know before any of it is done."""
+    back = sum(finding.cause is not None and finding.cause.code == Code.WENT_BACK for finding in findings)
+    if not back:
+        return ()
+    return (f"{back:,} of these are there because the provider seems to have gone back in time: is it the right side?",)
+
+
+_NEVER = frozenset((Code.HIDDEN,))
+_NOT_BY_TOUCH = frozenset(
+    (Code.OUT_OF_SCOPE, Code.SCHEMA_GAP, Code.HELD_UP, Code.CUT_BY_LIMIT, Code.UNFINISHED, Code.SERVER_LOCAL)
+)
+
+
 def brake(settings: RepairSettings, findings: Sequence[Finding], held: int) -> str:
     """Why this is too much to be repaired in one run; empty when it is not."""
     deletes = sum(finding.kind is Kind.EXTRA for finding in findings)
@@ -120,12 +148,14 @@ def after(report: ConsumerReport, outcome: Outcome, acted: Sequence[Finding], ma
     """The report with what is left: `outcome` judged the entries of `acted`, the others stay as they were."""
     untouched = [finding for finding in report.findings if finding not in acted]
     left = {_key(finding) for finding in outcome.findings} | {finding.dn for finding in outcome.findings}
+    causes = {(finding.kind, _key(finding)): finding.cause for finding in acted}
+    found = [replace(finding, cause=causes.get((finding.kind, _key(finding)))) for finding in outcome.findings]
     healed = sum(_key(finding) not in left and finding.dn not in left for finding in acted)
     return replace(
         report,
         contextcsn=outcome.contextcsn,
         equal=min(report.equal + outcome.equal, report.provider_entries),
-        findings=(*untouched, *outcome.findings),
+        findings=(*untouched, *found),
         notes=report.notes + tuple(note for note in outcome.notes if note not in report.notes),
         repair=replace(made, healed=healed),
     )

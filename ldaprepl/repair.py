@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from ldaprepl.bench import BRAKE_CURE, Bench, RepairSettings, after, brake, lasting
+from ldaprepl.bench import BRAKE_CURE, Bench, RepairSettings, after, brake, doubts, lasting, set_aside
 from ldaprepl.domain.change import Change, Modify, Translation
 from ldaprepl.domain.mend import (
     Remedy,
@@ -88,7 +88,9 @@ class _Work:
         self.cure = ""
 
     def run(self, report: ConsumerReport, findings: Sequence[Finding]) -> ConsumerReport:
-        cases, moved = self.bench.gather(findings)
+        findings, moved = set_aside(findings, self.settings.mode)
+        cases, changed = self.bench.gather(findings)
+        moved += changed
         self.writes = writable(self.translation, shown_secrets(case.ours for case in cases if case.ours))
         made = remedy(cases, self.bench.around(cases), self.translation, self.naming, report.consumer_entries)
         laid = lay_out(made, self.naming)
@@ -109,7 +111,7 @@ class _Work:
             written=self.hands.mode.value,
             native=self.hands.native,
             relax=relax,
-            notes=_notes(self.hands.mode),
+            notes=_notes(self.hands.mode) + doubts(planned),
         )
         too_many = brake(self.settings, planned, report.consumer_entries)
         writer = self.hands.writer

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from ldaprepl.bench import BRAKE_CURE, Bench, RepairSettings, after, brake, lasting
+from ldaprepl.bench import BRAKE_CURE, Bench, RepairSettings, after, brake, doubts, lasting, set_aside
 from ldaprepl.domain.change import Change, Delete
 from ldaprepl.domain.mend import Case
 from ldaprepl.domain.repair import RepairMode, RepairReport, Unrepaired
@@ -63,7 +63,9 @@ class _Touching:
 
     def run(self, report: ConsumerReport) -> ConsumerReport:
         left = self.toucher.leftovers(self.bench.comparer.scope.base)
-        findings = lasting(report)
+        findings, hopeless = set_aside(lasting(report), RepairMode.TOUCH)
+        keys = {finding.dn: _key(finding) for finding in report.findings}
+        self.refused |= {keys[each.dn]: each for each in hopeless}
         round_, _ = self._round(findings)
         plan = self._plan(round_, left, findings)
         too_many = brake(self.settings, findings, report.consumer_entries)
@@ -79,11 +81,14 @@ class _Touching:
         notes = [f"{dn} was left on the provider by a repair that was cut off; it goes first" for dn in left]
         if round_.waiting:
             notes.append(f"{len(round_.waiting):,} of these wait for others to be healed first, and are not shown")
-        relax = any(each.relaxed for each in round_.touches) or bool(round_.moments)
         return RepairReport(
-            RepairMode.TOUCH, planned=len(findings) - len(self.refused), refused=tuple(self.refused.values()),
-            changes=tuple(changes), relax=relax, notes=tuple(notes),
-        )  # fmt: skip
+            RepairMode.TOUCH,
+            planned=sum(_key(finding) not in self.refused for finding in findings),
+            refused=tuple(self.refused.values()),
+            changes=tuple(changes),
+            relax=any(each.relaxed for each in round_.touches) or bool(round_.moments),
+            notes=(*notes, *doubts(findings)),
+        )
 
     # -- one round ---------------------------------------------------------------------------------------------------
 
@@ -91,7 +96,8 @@ class _Touching:
         """What can be touched now, of what has not been touched yet."""
         fresh = [finding for finding in findings if _key(finding) not in self.refused]
         cases, moved = self.bench.gather(fresh)
-        self.refused |= {each.dn: each for each in moved}
+        keys = {finding.dn: _key(finding) for finding in fresh}
+        self.refused |= {keys[each.dn]: each for each in moved}
         for case in [case for case in cases if case.ours is not None and not case.ours.csn]:
             self._refuse(case.finding, "the provider's entry has no entryCSN: there is no syncrepl to wait for")
         cases = [case for case in cases if _key(case.finding) not in self.refused]

@@ -70,7 +70,9 @@ def checked(given: options.Given, consumers: int) -> None:
     if is_output(given) and given["repair_file"]:
         raise UsageError("the LDIF would go to --repair-file and be the output too", "Leave --format ldif out.")
     if mode is RepairMode.LDIF and not is_output(given) and not given["repair_file"]:
-        raise UsageError("the report is the output, so the LDIF needs a place of its own", "Name it with --repair-file.")
+        raise UsageError(
+            "the report is the output, so the LDIF needs a place of its own", "Name it with --repair-file."
+        )
     if consumers > 1 and (is_output(given) or given["repair_file"]) and mode is not RepairMode.TOUCH:
         raise UsageError("LDIF for several consumers in one file is a trap", "Run it once for each --consumer.")
 

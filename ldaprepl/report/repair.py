@@ -116,7 +116,7 @@ def _head(report: VerifyReport, consumer: ConsumerReport, made: RepairReport) ->
         said.append("It holds secrets (userPassword and the like): keep it closed.")
     said += ["It is right for the consumer as it was when this was written: apply it soon, and once.", ""]
     controls = "-M -e relax" if made.relax else "-M"
-    who = {"updatedn": "THE-UPDATEDN", "relax": "THE-ROOTDN", "plain": "THE-ROOTDN"}[made.written]
+    who = "THE-UPDATEDN" if made.written == "updatedn" else "THE-ROOTDN"
     said.append(f"Apply it to the consumer:  ldapmodify -H {consumer.uri} -x -D {who} -W {controls} -f THIS-FILE")
     if made.written == "updatedn":
         said.append("Only the DN that updatedn (olcUpdateDN) names there may write entryUUID and entryCSN.")

@@ -1,4 +1,4 @@
-"""Consumers that are wrong in known ways, for the tests of `verify --repair`: entries are harmed as lists, then loaded."""
+"""Consumers that are wrong in known ways, for the tests of `verify --repair`: lists of entries, harmed, then loaded."""
 
 from __future__ import annotations
 
@@ -56,8 +56,9 @@ def renamed(old: str, new: str) -> Harm:
             if entry.dn == old or entry.dn.endswith(f",{old}"):
                 moved = Entry(entry.dn[: len(entry.dn) - len(old)] + new, entry.attributes)
                 named = {name: (value,) for name, value in names.parse(names.split(new)[0])[0]}
-                entry = _with(moved, named) if entry.dn == old else moved
-            result.append(entry)
+                result.append(_with(moved, named) if entry.dn == old else moved)
+            else:
+                result.append(entry)
         return result
 
     return harm
@@ -73,7 +74,10 @@ def extra(dn: str, number: int = 1, **values: tuple[bytes, ...]) -> Harm:
         held |= {} if name == "ou" else {"cn": (value,), "sn": (value,)}
         stamps = {n: v for n, v in entries[1].attributes.items() if n.endswith("Timestamp") or n in _STAMPS}
         identity = f"{number:08d}-1111-4111-a111-111111111111".encode()
-        return [*entries, Entry(dn, {**held, **stamps, "structuralObjectClass": (kind,), "entryUUID": (identity,), **values})]
+        return [
+            *entries,
+            Entry(dn, {**held, **stamps, "structuralObjectClass": (kind,), "entryUUID": (identity,), **values}),
+        ]
 
     return harm
 

@@ -4,7 +4,6 @@ otherwise, a delete too many, a secret in the open, and a repair that says "heal
 
 from __future__ import annotations
 
-import os
 import subprocess
 from pathlib import Path
 
@@ -20,10 +19,8 @@ from mendlab import (
     sample,
     still_wrong,
     swapped,
-    with_values,
-    without,
 )
-from verifying import ADMIN, SECRET, SlapdFactory, password_file
+from verifying import ADMIN, SlapdFactory, password_file
 
 from ldaprepl.domain.planting import plant
 from ldaprepl.domain.sample import SUFFIX
