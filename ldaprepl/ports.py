@@ -10,16 +10,19 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from ldaprepl.domain.applyplan import ConfigChange
-from ldaprepl.domain.csn import Csn, CsnSet
-from ldaprepl.domain.deduction import Place
-from ldaprepl.domain.entry import Entry
-from ldaprepl.domain.health import Lacking, Sight, Vitals
-from ldaprepl.domain.matching import Schema
-from ldaprepl.domain.provider import Access, Outcome
-from ldaprepl.domain.schemagap import Published
 from ldaprepl.domain.scope import MATCH_ALL, ReplicationScope
-from ldaprepl.domain.verdict import Kind, Problem
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # a verb must not load the words of all the others
+    from ldaprepl.domain.applyplan import ConfigChange
+    from ldaprepl.domain.csn import Csn, CsnSet
+    from ldaprepl.domain.deduction import Place
+    from ldaprepl.domain.entry import Entry
+    from ldaprepl.domain.health import Lacking, Sight, Vitals
+    from ldaprepl.domain.matching import Schema
+    from ldaprepl.domain.provider import Access, Outcome
+    from ldaprepl.domain.schemagap import Published
+    from ldaprepl.domain.verdict import Kind, Problem
 
 RawEntries = list[tuple[bytes, bytes]]  # (DN, frame), undecoded
 

@@ -52,7 +52,7 @@ def verify(
     comparer = Comparer(schema, scope, tools.split, tools.values)
     unknown = _unknown(schema, scope)
     tools.progress.phase("reading")
-    first = _first_look(provider, consumers, comparer, tools)
+    first = first_look(provider, consumers, comparer, tools)
     reports = []
     for consumer, look in zip(consumers, first, strict=True):
         report = look.report
@@ -83,18 +83,29 @@ def _unknown(schema: Schema, scope: ReplicationScope) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
+class Look:
     """One consumer after the pass: counts, or the problem; and the suspects."""
 
     report: ConsumerReport
     suspects: Suspects
 
 
-def _first_look(provider: Directory, consumers: Sequence[Directory], comparer: Comparer, tools: Tools) -> list[_Look]:
-    """Read everything once, all servers side by side."""
+def first_look(
+    provider: Directory,
+    consumers: Sequence[Directory],
+    comparer: Comparer,
+    tools: Tools,
+    part: ReplicationScope | None = None,
+) -> list[Look]:
+    """Read everything once, all servers side by side; only `part` of the scope where one is given.
+
+    Raises `LdapreplError` when the provider refuses at once.
+    """
     overflows = [tools.overflow() for _ in consumers]
-    pairings = [_Pairing(consumer, comparer, overflow) for consumer, overflow in zip(consumers, overflows, strict=True)]
-    provider.start(comparer.scope, comparer.scope.base)
+    pairings = [
+        _Pairing(consumer, comparer, overflow, part) for consumer, overflow in zip(consumers, overflows, strict=True)
+    ]
+    provider.start(part or comparer.scope, comparer.scope.base)
     read: list[Directory] = [provider]
     reading: list[_Pairing] = []
     for pairing in pairings:
@@ -128,9 +139,16 @@ def _join_all(read: Sequence[Directory], reading: Sequence[_Pairing], tools: Too
 class _Pairing:
     """The join of one consumer with the provider, and what became of it."""
 
-    def __init__(self, consumer: Directory, comparer: Comparer, overflow: AbstractContextManager[Overflow]) -> None:
+    def __init__(
+        self,
+        consumer: Directory,
+        comparer: Comparer,
+        overflow: AbstractContextManager[Overflow],
+        part: ReplicationScope | None,
+    ) -> None:
         self.consumer = consumer
         self._comparer = comparer
+        self._part = part
         self._join = Join(comparer.same_frames, overflow.__enter__(), comparer.rename)
         self._notes: list[str] = []
         self.problem: Problem | None = None
@@ -139,7 +157,7 @@ class _Pairing:
         """Begin the consumer's read; False when it refuses at once."""
         scope = self._comparer.scope
         try:
-            self.consumer.start(scope, scope.consumer_base)
+            self.consumer.start(self._part or scope, scope.consumer_base)
         except LdapreplError as error:
             self.problem = Problem(error.message, error.cure)
         return self.problem is None
@@ -162,11 +180,11 @@ class _Pairing:
         except LdapreplError as error:
             self.problem = Problem(error.message, error.cure)
 
-    def outcome(self) -> _Look:
+    def outcome(self) -> Look:
         """After both ends."""
         provider_entries, consumer_entries = self._join.counts
         suspects = Suspects()
-        if self.problem is None:
+        if self.problem is None and self._part is None:  # of a part nothing may be there
             self.problem = self._blindness(provider_entries, consumer_entries)
         if self.problem is None:
             try:
@@ -181,7 +199,7 @@ class _Pairing:
             problem=self.problem,
             notes=tuple(self._notes),
         )
-        return _Look(report, suspects)
+        return Look(report, suspects)
 
     def _blindness(self, provider_entries: int, consumer_entries: int) -> Problem | None:
         """A read that ends well without a single entry: most often of somebody who may search, but not read."""
@@ -199,7 +217,7 @@ class _Pairing:
         )
 
 
-def _second_look(recheck: Recheck, look: _Look, progress: Progress) -> ConsumerReport:
+def _second_look(recheck: Recheck, look: Look, progress: Progress) -> ConsumerReport:
     """Judge the suspects; a side that fails now leaves the consumer undecided."""
     report = look.report
     try:

@@ -228,7 +228,7 @@ class Comparer:
         attributes = self.differences(ours, theirs)
         if kind is Kind.DIFFERS and not attributes:
             return None
-        traces = [_trace(entry, kind, attributes) for entry in (ours, theirs)]
+        traces = (_trace(ours, kind, attributes), _trace(theirs, kind, attributes))
         finding = Finding(kind, ours.dn, theirs.dn, ours.uuid or "", State.LASTING, attributes, None, *traces)
         return Divergence(finding, ours.csn, theirs.csn)
 
