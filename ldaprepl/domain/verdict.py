@@ -32,19 +32,11 @@ class State(StrEnum):
     BEHIND = "behind"
 
 
-class Since(StrEnum):
-    """Whether the run before knew a finding."""
+class Late(StrEnum):
+    """Which side has not had the change that made the difference, where the state is `behind`."""
 
-    NEW = "new"
-    KNOWN = "known"
-
-
-class How(StrEnum):
-    """What a run looked at."""
-
-    EVERYTHING = "everything"
-    CHANGES = "changes"  # what either side changed since it was last proven, and the number of entries
-    LIST = "changes and list"  # the same, and identity and age of every entry
+    CONSUMER = "consumer"
+    PROVIDER = "provider"  # its image is older than the consumer's, or the change travels towards it
 
 
 class Verdict(StrEnum):
@@ -122,16 +114,7 @@ class Finding:
     cause: Cause | None = None
     provider: Trace | None = field(default=None, compare=False, repr=False)
     consumer: Trace | None = field(default=None, compare=False, repr=False)
-    since: Since | None = None  # None: nothing is remembered
-
-
-@dataclass(frozen=True, slots=True)
-class Reach:
-    """What a run looked at, why that much, and since when the rest is taken as proven (UTC, ISO 8601)."""
-
-    how: How
-    why: str = ""
-    proven: str = ""
+    late: Late = Late.CONSUMER  # of meaning where the state is `behind`
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +139,6 @@ class ConsumerReport:
     problem: Problem | None = None
     notes: tuple[str, ...] = ()
     repair: RepairReport | None = None
-    resolved: tuple[Finding, ...] = ()  # findings of the run before that are none any more, without their values
-    reach: Reach | None = None  # None: everything, and nothing is remembered
 
     @property
     def verdict(self) -> Verdict:
