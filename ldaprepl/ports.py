@@ -6,20 +6,23 @@ nothing else of sockets, files and clocks.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
-from ldaprepl.domain.applyplan import ConfigChange
-from ldaprepl.domain.csn import Csn, CsnSet
-from ldaprepl.domain.deduction import Place
-from ldaprepl.domain.entry import Entry
-from ldaprepl.domain.health import Lacking, Sight, Vitals
-from ldaprepl.domain.matching import Schema
-from ldaprepl.domain.provider import Access, Outcome
-from ldaprepl.domain.schemagap import Published
 from ldaprepl.domain.scope import MATCH_ALL, ReplicationScope
-from ldaprepl.domain.verdict import Kind, Problem
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # a verb must not load the words of all the others
+    from ldaprepl.domain.applyplan import ConfigChange
+    from ldaprepl.domain.csn import Csn, CsnSet
+    from ldaprepl.domain.deduction import Place
+    from ldaprepl.domain.entry import Entry
+    from ldaprepl.domain.health import Lacking, Sight, Vitals
+    from ldaprepl.domain.matching import Schema
+    from ldaprepl.domain.provider import Access, Outcome
+    from ldaprepl.domain.schemagap import Published
+    from ldaprepl.domain.verdict import Kind, Problem
 
 RawEntries = list[tuple[bytes, bytes]]  # (DN, frame), undecoded
 
@@ -78,20 +81,6 @@ class Witness(Protocol):
         self, dns: Sequence[str], scope: ReplicationScope, attributes: Sequence[str] = ()
     ) -> Iterator[Entry | None]:
         """As `Directory` has it."""
-
-
-@runtime_checkable
-class Still(Protocol):
-    """A `Directory` that is a still image of a server: it never catches up, and can only be read from end to end."""
-
-    def expect(self, dns: Iterable[str]) -> None:
-        """These entries, and the stamps of those above them, will be asked for; no others are there to be fetched.
-
-        Raises `IncompleteRead`.
-        """
-
-    def newest(self) -> CsnSet:
-        """The newest entryCSN of each server ID in it."""
 
 
 Pump = Callable[[Sequence[Directory]], Iterator[tuple[int, RawEntries | Ending]]]

@@ -16,12 +16,10 @@ from ldaprepl.domain.csn import CsnSet
 from ldaprepl.domain.join import Join, Overflow, Side, Suspects
 from ldaprepl.domain.matching import Schema
 from ldaprepl.domain.scope import MATCH_ALL, ReplicationScope, Scope
-from ldaprepl.domain.standardschema import STANDARD
 from ldaprepl.domain.verdict import ConsumerReport, Kind, Problem, VerifyReport
 from ldaprepl.errors import LdapreplError, ProtocolViolation, UsageError
-from ldaprepl.imagecheck import ImageCheck
-from ldaprepl.ports import Clock, Directory, Ending, Progress, Pump, Still
-from ldaprepl.recheck import Recheck, text
+from ldaprepl.ports import Clock, Directory, Ending, Progress, Pump
+from ldaprepl.recheck import Recheck
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,42 +49,18 @@ def verify(
     started = tools.clock.monotonic()
     before = provider.context_csn(scope.base)
     schema = Schema.EMPTY if options.bytewise else provider.schema()
-    images = [held for held in (provider, *consumers) if isinstance(held, Still)]
-    comparer = Comparer(schema, scope, tools.split, tools.values, selective=bool(images))
+    comparer = Comparer(schema, scope, tools.split, tools.values)
     unknown = _unknown(schema, scope)
     tools.progress.phase("reading")
-    first = _first_look(provider, consumers, comparer, tools)
-    if isinstance(provider, Still):
-        before = provider.context_csn(scope.base)  # it is known only now
-        first = _expected(provider, first)
+    first = first_look(provider, consumers, comparer, tools)
     reports = []
     for consumer, look in zip(consumers, first, strict=True):
         report = look.report
         if report.problem is None:
-            check = _check(provider, consumer, comparer, tools, options)
-            report = _second_look(check, look, tools.progress)
+            recheck = Recheck(provider, consumer, comparer, tools.clock, options.settle)
+            report = _second_look(recheck, look, tools.progress)
         reports.append(replace(report, notes=unknown + report.notes))
     return VerifyReport(scope.base, provider.uri, before, tuple(reports), tools.clock.monotonic() - started)
-
-
-def _expected(provider: Still, looks: list[_Look]) -> list[_Look]:
-    """Have the suspects of all consumers set aside; without them nothing can be judged."""
-    held = [dn for look in looks for dn in (*look.suspects.pairs, *look.suspects.provider_only)]
-    try:
-        provider.expect(map(text, held))
-    except LdapreplError as error:
-        problem = Problem(error.message, error.cure)
-        return [replace(look, report=replace(look.report, problem=look.report.problem or problem)) for look in looks]
-    return looks
-
-
-def _check(
-    provider: Directory, consumer: Directory, comparer: Comparer, tools: Tools, options: Options
-) -> Recheck | ImageCheck:
-    """The second look that suits the two sides."""
-    if isinstance(provider, Still) or isinstance(consumer, Still):
-        return ImageCheck(provider, consumer, comparer, tools.clock)
-    return Recheck(provider, consumer, comparer, tools.clock, options.settle)
 
 
 def undecided(scope: ReplicationScope, provider: str, consumers: Sequence[str], problem: Problem) -> VerifyReport:
@@ -97,7 +71,7 @@ def undecided(scope: ReplicationScope, provider: str, consumers: Sequence[str], 
 
 def _unknown(schema: Schema, scope: ReplicationScope) -> tuple[str, ...]:
     """Notes on attributes that the provider does not know. Raises `UsageError` when no other is to be compared."""
-    if schema in (Schema.EMPTY, STANDARD):  # which do not claim to be all there is
+    if schema is Schema.EMPTY:
         return ()
     plain = [name for name in scope.attrs if name[:1] not in "*+@!" and name != "1.1"]
     unknown = {name for name in (*plain, *scope.exattrs) if name[:1] not in "*+@!" and not schema.attribute(name)}
@@ -109,18 +83,29 @@ def _unknown(schema: Schema, scope: ReplicationScope) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
+class Look:
     """One consumer after the pass: counts, or the problem; and the suspects."""
 
     report: ConsumerReport
     suspects: Suspects
 
 
-def _first_look(provider: Directory, consumers: Sequence[Directory], comparer: Comparer, tools: Tools) -> list[_Look]:
-    """Read everything once, all servers side by side."""
+def first_look(
+    provider: Directory,
+    consumers: Sequence[Directory],
+    comparer: Comparer,
+    tools: Tools,
+    part: ReplicationScope | None = None,
+) -> list[Look]:
+    """Read everything once, all servers side by side; only `part` of the scope where one is given.
+
+    Raises `LdapreplError` when the provider refuses at once.
+    """
     overflows = [tools.overflow() for _ in consumers]
-    pairings = [_Pairing(consumer, comparer, overflow) for consumer, overflow in zip(consumers, overflows, strict=True)]
-    provider.start(comparer.scope, comparer.scope.base)
+    pairings = [
+        _Pairing(consumer, comparer, overflow, part) for consumer, overflow in zip(consumers, overflows, strict=True)
+    ]
+    provider.start(part or comparer.scope, comparer.scope.base)
     read: list[Directory] = [provider]
     reading: list[_Pairing] = []
     for pairing in pairings:
@@ -154,12 +139,17 @@ def _join_all(read: Sequence[Directory], reading: Sequence[_Pairing], tools: Too
 class _Pairing:
     """The join of one consumer with the provider, and what became of it."""
 
-    def __init__(self, consumer: Directory, comparer: Comparer, overflow: AbstractContextManager[Overflow]) -> None:
+    def __init__(
+        self,
+        consumer: Directory,
+        comparer: Comparer,
+        overflow: AbstractContextManager[Overflow],
+        part: ReplicationScope | None,
+    ) -> None:
         self.consumer = consumer
         self._comparer = comparer
+        self._part = part
         self._join = Join(comparer.same_frames, overflow.__enter__(), comparer.rename)
-        if comparer.selective:  # a dump and a server, or two ways of dumping, differ in what is not compared
-            self._join.print_of = comparer.print_of
         self._notes: list[str] = []
         self.problem: Problem | None = None
 
@@ -167,7 +157,7 @@ class _Pairing:
         """Begin the consumer's read; False when it refuses at once."""
         scope = self._comparer.scope
         try:
-            self.consumer.start(scope, scope.consumer_base)
+            self.consumer.start(self._part or scope, scope.consumer_base)
         except LdapreplError as error:
             self.problem = Problem(error.message, error.cure)
         return self.problem is None
@@ -190,11 +180,11 @@ class _Pairing:
         except LdapreplError as error:
             self.problem = Problem(error.message, error.cure)
 
-    def outcome(self) -> _Look:
+    def outcome(self) -> Look:
         """After both ends."""
         provider_entries, consumer_entries = self._join.counts
         suspects = Suspects()
-        if self.problem is None:
+        if self.problem is None and self._part is None:  # of a part nothing may be there
             self.problem = self._blindness(provider_entries, consumer_entries)
         if self.problem is None:
             try:
@@ -209,7 +199,7 @@ class _Pairing:
             problem=self.problem,
             notes=tuple(self._notes),
         )
-        return _Look(report, suspects)
+        return Look(report, suspects)
 
     def _blindness(self, provider_entries: int, consumer_entries: int) -> Problem | None:
         """A read that ends well without a single entry: most often of somebody who may search, but not read."""
@@ -227,11 +217,11 @@ class _Pairing:
         )
 
 
-def _second_look(check: Recheck | ImageCheck, look: _Look, progress: Progress) -> ConsumerReport:
+def _second_look(recheck: Recheck, look: Look, progress: Progress) -> ConsumerReport:
     """Judge the suspects; a side that fails now leaves the consumer undecided."""
     report = look.report
     try:
-        outcome = check.judge(look.suspects, progress)
+        outcome = recheck.judge(look.suspects, progress)
     except LdapreplError as error:
         return replace(report, problem=Problem(error.message, error.cure))
     equal = min(report.equal + outcome.equal, report.provider_entries)

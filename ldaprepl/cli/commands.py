@@ -12,6 +12,7 @@ from ldaprepl.report.values import printable
 
 COMMANDS = {
     "check": "How well replication does, for Nagios, Prometheus and cron.",
+    "config": "What is in force and where it came from; a new ldaprepl.toml.",
     "demo": "A private provider and consumer on this machine, through the whole story.",
     "doctor": "Servers as configured, side by side: what fits, what does not.",
     "init-consumer": "Look at a provider and write the consumer's syncrepl stanza.",

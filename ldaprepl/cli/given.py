@@ -44,8 +44,10 @@ def said(given: Given, name: str) -> bool:
         return True
     click = sys.modules.get("click")
     context = click.get_current_context(silent=True) if click else None
-    if context is None or name not in context.params:
+    if context is None:
         return given.get(name) not in (None, False, "", (), _DEFAULTS.get(name))
+    if name not in context.params:
+        return False
     source = context.get_parameter_source(name)
     return source is not None and source.name not in ("DEFAULT", "DEFAULT_MAP")
 
@@ -135,6 +137,8 @@ _asked: dict[tuple[str, str], Secret] = {}
 
 def _password(given: Given, file: Path | None, variable: str, dn: str) -> Secret:
     """From the file, the environment, or the terminal, in this order; asked for once."""
+    if given.get("no_secrets"):  # only to be shown, as stars
+        return Secret("-")
     if file is not None:
         return read_password(file, quiet=given["quiet"])
     if os.environ.get(variable):

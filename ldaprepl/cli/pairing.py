@@ -29,7 +29,7 @@ class Pairing(NamedTuple):
 
     `given` are the options in force for it (thresholds, settle, state ...). `peer`: the consumers take writes too.
     `problem` says why the providers of a stanza cannot be followed; `providers` is empty then, and `uris` still has
-    their names. `notes` say what was assumed.
+    their names. `notes` say what was assumed. `told` are the options behind each of `servers`, with their origins.
     """
 
     name: str
@@ -41,6 +41,7 @@ class Pairing(NamedTuple):
     notes: tuple[str, ...] = ()
     problem: LdapreplError | None = None
     uris: tuple[str, ...] = ()
+    told: tuple[options.Given, ...] = ()
 
     @property
     def servers(self) -> list[tuple[Endpoint, bool]]:
@@ -230,7 +231,12 @@ def _pairing(way: Way, number: int, server: Endpoint | None, given: options.Give
     problem = way.problem
     if problem is not None and way.place is not None and not server:
         problem = type(problem)(f"{way.place}: {problem.message}", problem.cure)
-    return Pairing(name, _scope(way.scope, given), providers, consumers, given, peer, notes, problem, (way.uri,))
+    scope = _scope(way.scope, given)
+    origins = {**given.get("origins", {}), **{key: at for key, at in way.origins.items() if not said(given, key)}}
+    told = ({**given, "origins": origins}, *({**given} for _ in consumers))
+    return Pairing(
+        name, scope, providers, consumers, given, peer, notes, problem, (way.uri,), told[1 - len(providers) :]
+    )
 
 
 def _consumers(way: Way, server: Endpoint | None, given: options.Given) -> tuple[tuple[Endpoint, ...], tuple[str, ...]]:

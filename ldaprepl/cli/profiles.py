@@ -81,7 +81,14 @@ def _replica(replica: Table, profiles: Profiles, given: Given) -> Iterator[Pairi
     consumers = tuple(_endpoint(options, consumer=True) for _, options in sides[1])
     uris = tuple(provider.uri for provider in providers)
     yield Pairing(
-        replica.name, replication_scope(force), providers, consumers, force, bool(replica.get("peers")), uris=uris
+        replica.name,
+        replication_scope(force),
+        providers,
+        consumers,
+        force,
+        bool(replica.get("peers")),
+        uris=uris,
+        told=tuple(options for _, options in (*sides[0], *sides[1])),
     )
 
 
@@ -133,7 +140,8 @@ def _options(name: str, profiles: Profiles, force: Given, lender: Table | None) 
                 options[key] = owner.get(key)
                 options["origins"][key] = owner.origin(key)
         if not said(force, "password_file") and not said(force, "prompt"):
-            options["password"] = profilefile.password(owner, profiles.source)
+            secret = None if force.get("no_secrets") else profilefile.password(owner, profiles.source)
+            options["password"] = secret
             for key in ("password", "password_file", "password_command"):
                 if owner.get(key):
                     options["origins"]["password"] = owner.origin(key)

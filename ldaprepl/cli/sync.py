@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import signal
 import socket
 import time
 from dataclasses import replace
@@ -17,12 +18,14 @@ from ldaprepl.cli import options
 from ldaprepl.cli.command import Command
 from ldaprepl.cli.output import emit, progress
 from ldaprepl.cli.pairing import Pairing, pairings
+from ldaprepl.domain import dn as names
 from ldaprepl.domain import duration, ldif
 from ldaprepl.domain.change import MaxDelete
 from ldaprepl.domain.scope import ReplicationScope
 from ldaprepl.domain.syncrun import Method, Mode, Settings, SyncReport
 from ldaprepl.errors import ExitCode, GuardRefused, LdapreplError, UsageError
 from ldaprepl.ports import Progress
+from ldaprepl.protocol.filters import encode_filter
 from ldaprepl.report import sync as report_sync
 from ldaprepl.report.values import printable
 from ldaprepl.seed import seed
@@ -113,12 +116,17 @@ def command(**given: Any) -> int:  # fmt: skip
     Exit code: 0 done, 1 entries were refused or a guard stopped it, 3 could not be finished.
     """
     pairing = _pairing(given)
+    _check(pairing.scope)
     settings = _settings(pairing.given)
     if given["to_ldif"] is not None:
         return _seed(pairing, settings)
-    if given["every"] is None:
-        return _once(pairing, settings)
-    return _again_and_again(pairing, settings, _seconds(given["every"], "--every"))
+    try:
+        if given["every"] is None:
+            return _once(pairing, settings)
+        return _again_and_again(pairing, settings, _seconds(given["every"], "--every"))
+    except KeyboardInterrupt:
+        click.echo("ldaprepl: interrupted; what was done so far stays, and the next run finishes it.", err=True)
+        return ExitCode.INTERRUPTED
 
 
 def _pairing(given: options.Given) -> Pairing:
@@ -139,6 +147,16 @@ def _pairing(given: options.Given) -> Pairing:
                 "Two replicators would fight. Name another consumer, or remove the stanza there.",
             )
     return pairing
+
+
+def _check(scope: ReplicationScope) -> None:
+    """A slip in a DN or in the filter is a usage error, before any server is asked."""
+    encode_filter(scope.filter)
+    for option, dn in (("--base", scope.base), ("--suffixmassage", scope.suffixmassage)):
+        try:
+            names.parse(dn)
+        except ValueError as error:
+            raise UsageError(f"{option} {dn!r} is not a DN: {error}") from None
 
 
 def _settings(given: options.Given) -> Settings:
@@ -168,18 +186,47 @@ def _once(pairing: Pairing, settings: Settings) -> int:
 
 
 def _again_and_again(pairing: Pairing, settings: Settings, every: float) -> int:
-    """Until somebody stops it. A run that fails is reported, and the next one tries again."""
+    """Until somebody stops it. A run that fails is reported, and the next one tries again. One line for each run.
+
+    SIGTERM between two runs is the ordinary end (code 0); within one it ends that run, and the next one repairs it.
+    """
+    given = pairing.given
     if settings.dry_run:
         raise UsageError("--every and --dry-run do not go together")
     while True:
         try:
-            _show(_run(pairing, settings), pairing.given)
+            report = _run(pairing, settings)
+            if given["format_"] == "json" or given["output"] is not None:
+                _show(report, given)
+            elif not given["quiet"] or report.refusals or report.notes:
+                click.echo(report_sync.render_line(report))
             settings = replace(settings, older_provider=False, new_shape=False)
         except UsageError:
             raise
         except LdapreplError as error:
             click.echo(f"ldaprepl: {printable(str(error))}", err=True)
-        time.sleep(every * random.uniform(1 - _JITTER, 1 + _JITTER))
+        if not _rested(every * random.uniform(1 - _JITTER, 1 + _JITTER)):
+            return ExitCode.OK
+
+
+class _Stopped(Exception):
+    """SIGTERM came while there was nothing to do."""
+
+
+def _rested(seconds: float) -> bool:
+    """Sleep; False when SIGTERM ended it."""
+
+    def stop(*_: object) -> None:
+        raise _Stopped
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        time.sleep(seconds)
+    except _Stopped:
+        return False
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    return True
 
 
 def _run(pairing: Pairing, settings: Settings) -> SyncReport:

@@ -11,10 +11,11 @@ from typing import Any
 
 import click
 
-from ldaprepl.cli import options, verify_ldif, verify_repair
+from ldaprepl.cli import options, verify_repair
 from ldaprepl.cli.command import Command
 from ldaprepl.cli.output import check_writable, emit, progress
 from ldaprepl.cli.pairing import Pairing, pairings
+from ldaprepl.cli.verify_memory import Amnesia, memory, memory_of
 from ldaprepl.cli.verify_repair import Repairs, repair_options
 from ldaprepl.domain.verdict import Problem, VerifyReport, worst
 from ldaprepl.errors import LdapreplError, UsageError
@@ -22,13 +23,14 @@ from ldaprepl.explain import explain
 from ldaprepl.ports import Directory
 from ldaprepl.protocol.filters import encode_filter
 from ldaprepl.protocol.messages import decode_entry, decode_values
-from ldaprepl.report import html, json, text
-from ldaprepl.verify import Options, Tools, undecided, verify
+from ldaprepl.report import text
+from ldaprepl.verify import Options, Tools, undecided
+from ldaprepl.wire import plain
 from ldaprepl.wire.directory import LdapDirectory, Unopened
 from ldaprepl.wire.endpoint import Endpoint
 from ldaprepl.wire.overflow import SqliteOverflow
 from ldaprepl.wire.pump import pump
-from ldaprepl.wire.stream import open_stream
+from ldaprepl.wire.stream import Opener, open_stream
 from ldaprepl.wire.witness import LdapWitness, witnesses
 
 
@@ -46,8 +48,8 @@ from ldaprepl.wire.witness import LdapWitness, witnesses
               help="How to report; ldif: the changes of --repair (alone: --repair ldif).")  # fmt: skip
 @click.option("--limit", type=click.IntRange(min=0), default=20, show_default=True,
               help="Findings of each kind in the text report; 0: all.")  # fmt: skip
-@verify_ldif.dumps
 @repair_options
+@memory
 @options.output
 @options.quiet
 def command(**given: Any) -> int:
@@ -58,36 +60,42 @@ def command(**given: Any) -> int:
     ldaprepl verify --provider ldaps://a --consumer ldapi:/// -b dc=example,dc=com \\
         -D cn=replica,dc=example,dc=com -y replica.pw --format json
     ldaprepl verify                  # on a consumer, as root: what its stanzas say
-    ldaprepl verify --ldif provider.ldif consumer.ldif.gz         # dumps of both
 
     Exit code: 0 equal, 1 diverged, 3 could not tell, 4 only behind.
     """
     check_writable(given["output"])
-    if given["ldif"] or given["files"]:
-        report = verify_ldif.compared(given)
-        emit(_rendered([report], given), given["output"])
-        return report.verdict.exit_code
     found = _checked(pairings(given))
     verify_repair.checked(given, sum(len(pairing.consumers) for pairing in found))
-    reports = [_report(pairing, given, alone=len(found) == 1) for pairing in found]
-    verify_repair.write_ldif(reports, given)
+    with memory_of(given) as held:
+        reports = [held.recognised(pairing, _report(pairing, given, held, alone=len(found) == 1)) for pairing in found]
+        verify_repair.write_ldif(reports, given)
+        if held.news():
+            _say(reports, given)
+    return worst([report.verdict for report in reports]).exit_code
+
+
+def _say(reports: Sequence[VerifyReport], given: options.Given) -> None:
     if not verify_repair.is_output(given):
         emit(_rendered(reports, given), given["output"])
     elif not given["quiet"]:
         click.echo(_rendered(reports, given), nl=False, err=True)
-    return worst([report.verdict for report in reports]).exit_code
 
 
 def _rendered(reports: Sequence[VerifyReport], given: options.Given) -> str:
     several = len(reports) > 1
     if given["format_"] == "json":
+        from ldaprepl.report import json
+
         return json.render_several(reports) if several else json.render_verify(reports[0])
     if given["format_"] == "html":
+        from ldaprepl.report import html
+
         return html.render_verify(reports[0], datetime.now(UTC))
     colour = options.colour_wanted() and given["output"] is None
+    first = text.headline(reports) if given["cron"] else ""
     if several:
-        return text.render_several(reports, colour=colour, limit=given["limit"])
-    return text.render_verify(reports[0], colour=colour, limit=given["limit"])
+        return first + text.render_several(reports, colour=colour, limit=given["limit"])
+    return first + text.render_verify(reports[0], colour=colour, limit=given["limit"])
 
 
 def _checked(found: list[Pairing]) -> list[Pairing]:
@@ -103,13 +111,13 @@ def _checked(found: list[Pairing]) -> list[Pairing]:
     return found
 
 
-def _report(pairing: Pairing, given: options.Given, *, alone: bool) -> VerifyReport:
+def _report(pairing: Pairing, given: options.Given, held: Amnesia, *, alone: bool) -> VerifyReport:
     """One pairing from the first connection to the verdict; what cannot be asked is undecided. A slip in the options
     ends the command, one in a stanza or replica leaves the others their verdict.
     """
     consumers = [consumer.uri for consumer in pairing.consumers]
     try:
-        report = _compared(pairing, given)
+        report = _compared(pairing, given, held)
     except LdapreplError as error:
         if isinstance(error, UsageError) and alone and not pairing.problem:
             raise
@@ -122,30 +130,31 @@ def _problem(error: LdapreplError) -> Problem:
     return Problem(error.message, error.cure)
 
 
-def _compared(pairing: Pairing, given: options.Given) -> VerifyReport:
+def _compared(pairing: Pairing, given: options.Given, held: Amnesia) -> VerifyReport:
     with contextlib.ExitStack() as opened:
         bar = progress(given["quiet"])
         opened.callback(bar.close)
         tools = Tools(pump, decode_entry, decode_values, SqliteOverflow, time, bar)
-        master = _open(opened, pairing.provider)
-        copies = [_open_or_not(opened, endpoint) for endpoint in pairing.consumers]
+        opener = plain.open_socket if given["since_last"] else None  # importing ldap3 takes longer than all the rest
+        master = _open(opened, pairing.provider, opener)
+        copies = [_open_or_not(opened, endpoint, opener) for endpoint in pairing.consumers]
         settings = Options(pairing.given["settle"], pairing.given["bytewise"])
-        report = verify(master, copies, pairing.scope, tools, settings)
+        report = held.verify(pairing, master, copies, tools, settings)
         report = explain(report, LdapWitness(master), witnesses(copies), pairing.scope, datetime.now(UTC))
         endpoints = (pairing.provider, pairing.consumers)
         return Repairs(pairing.given, endpoints, pairing.scope, opened, bar).step(report, master, copies)
 
 
-def _open_or_not(opened: contextlib.ExitStack, endpoint: Endpoint) -> Directory:
+def _open_or_not(opened: contextlib.ExitStack, endpoint: Endpoint, opener: Opener | None) -> Directory:
     """One consumer that cannot be opened leaves the others their verdict."""
     try:
-        return _open(opened, endpoint)
+        return _open(opened, endpoint, opener)
     except LdapreplError as error:
         return Unopened(endpoint.uri, error)
 
 
-def _open(opened: contextlib.ExitStack, endpoint: Endpoint) -> LdapDirectory:
-    return LdapDirectory(opened.enter_context(open_stream(endpoint)))
+def _open(opened: contextlib.ExitStack, endpoint: Endpoint, opener: Opener | None) -> LdapDirectory:
+    return LdapDirectory(opened.enter_context(open_stream(endpoint, opener)))
 
 
 __all__ = ["command"]

@@ -29,6 +29,11 @@ def escape(value: str) -> str:
     return re.sub(r"[()*\\\0]", lambda found: f"\\{ord(found[0]):02x}", value)
 
 
+def bracketed(text: str) -> str:
+    """A filter as it may stand inside another: a single item may come without parentheses."""
+    return text if text.lstrip().startswith("(") else f"({text})"
+
+
 def problem(text: str) -> str:
     """What is wrong, with the position counted from 1; empty when the text is a filter."""
     try:

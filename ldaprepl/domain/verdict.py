@@ -32,11 +32,19 @@ class State(StrEnum):
     BEHIND = "behind"
 
 
-class Late(StrEnum):
-    """Which side has not had the change that made the difference, where the state is `behind`."""
+class Since(StrEnum):
+    """Whether the run before knew a finding."""
 
-    CONSUMER = "consumer"
-    PROVIDER = "provider"  # its image is older than the consumer's, or the change travels towards it
+    NEW = "new"
+    KNOWN = "known"
+
+
+class How(StrEnum):
+    """What a run looked at."""
+
+    EVERYTHING = "everything"
+    CHANGES = "changes"  # what either side changed since it was last proven, and the number of entries
+    LIST = "changes and list"  # the same, and identity and age of every entry
 
 
 class Verdict(StrEnum):
@@ -114,7 +122,16 @@ class Finding:
     cause: Cause | None = None
     provider: Trace | None = field(default=None, compare=False, repr=False)
     consumer: Trace | None = field(default=None, compare=False, repr=False)
-    late: Late = Late.CONSUMER  # of meaning where the state is `behind`
+    since: Since | None = None  # None: nothing is remembered
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What a run looked at, why that much, and since when the rest is taken as proven (UTC, ISO 8601)."""
+
+    how: How
+    why: str = ""
+    proven: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +156,8 @@ class ConsumerReport:
     problem: Problem | None = None
     notes: tuple[str, ...] = ()
     repair: RepairReport | None = None
+    resolved: tuple[Finding, ...] = ()  # findings of the run before that are none any more, without their values
+    reach: Reach | None = None  # None: everything, and nothing is remembered
 
     @property
     def verdict(self) -> Verdict:

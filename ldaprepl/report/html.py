@@ -16,7 +16,8 @@ from ldaprepl.domain.csn import Csn, CsnSet
 from ldaprepl.domain.duration import words
 from ldaprepl.domain.verdict import ConsumerReport, Kind, Verdict, VerifyReport
 from ldaprepl.report import html_chart as charts
-from ldaprepl.report.html_findings import MEANING, SIGIL, section
+from ldaprepl.report import remembered
+from ldaprepl.report.html_findings import MEANING, SIGIL, resolved, section
 from ldaprepl.report.html_look import POLICY, SCRIPT, STYLE
 from ldaprepl.report.html_values import code, safe
 
@@ -42,6 +43,7 @@ def _page(report: VerifyReport, written: datetime) -> Iterator[str]:
     yield from _stamps(report)
     yield from _where(report)
     yield from section(report)
+    yield from resolved(report)
     yield "</main>\n<footer><p>Written by <code>ldaprepl verify</code>. Characters that cannot be seen or that turn "
     yield "the writing direction stand as escapes such as <code>\\x0a</code>, secret values as digests that hold only "
     yield "within this report.</p></footer>\n"
@@ -111,6 +113,8 @@ def _consumer(consumer: ConsumerReport) -> Iterator[str]:
     yield "</tr>\n"
     said = [f'<p class="say undecided">{_problem(consumer)}</p>'] if consumer.problem else []
     said += [f'<p class="say soft">{safe(note)}</p>' for note in consumer.notes]
+    if looked := remembered.looked(consumer):
+        said.append(f'<p class="say soft">{safe(looked[:1].upper() + looked[1:])}</p>')
     if consumer.settled:
         said.append(
             f'<p class="say soft">{consumer.settled:,} entries were on their way, and equal at a second look</p>'

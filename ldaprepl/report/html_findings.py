@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
-from ldaprepl.domain.verdict import Finding, Kind, Late, State, VerifyReport
+from ldaprepl.domain.verdict import Finding, Kind, Since, State, VerifyReport
 from ldaprepl.report.html_values import code, names, safe, sides
 
 SIGIL = {Kind.MISSING: "-", Kind.EXTRA: "+", Kind.RENAMED: "&gt;", Kind.DIFFERS: "*", Kind.IDENTITY: "!"}
@@ -58,12 +58,28 @@ def section(report: VerifyReport) -> Iterator[str]:
     yield "</table></section>\n"
 
 
+def resolved(report: VerifyReport) -> Iterator[str]:
+    """What the run before found and is no finding any more; nothing for none."""
+    items = [(consumer.uri, finding) for consumer in report.consumers for finding in consumer.resolved]
+    if not items:
+        return
+    yield '<section class="card" aria-labelledby="resolved"><h2 id="resolved">Resolved</h2>\n'
+    yield f'<p class="lead">Findings of the run before that are none any more: {len(items):,}.</p><ul class="plain">'
+    for uri, finding in items[:ROWS]:
+        on = f' <span class="soft">on {safe(uri)}</span>' if len(report.consumers) > 1 else ""
+        yield f'<li>{code(finding.dn)} <span class="soft">was {finding.kind.value}</span>{on}</li>\n'
+    more = len(items) - ROWS
+    yield f"</ul>{f'<p>{more:,} more are not shown.</p>' if more > 0 else ''}</section>\n"
+
+
 def _fair(report: VerifyReport, rows: int) -> list[Item]:
     """At most so many findings, those of small groups all, in the order of the report."""
     groups: dict[tuple[int, Kind, str], list[Finding]] = defaultdict(list)
     for number, consumer in enumerate(report.consumers):
         for finding in consumer.findings:
             groups[number, finding.kind, _cause(finding)].append(finding)
+    for group in groups.values():
+        group.sort(key=lambda finding: finding.since is Since.KNOWN)
     share = {}
     for left, key in enumerate(sorted(groups, key=lambda key: len(groups[key]))):
         share[key] = min(len(groups[key]), rows // (len(groups) - left))
@@ -82,6 +98,8 @@ def _tools(report: VerifyReport, items: Sequence[Item]) -> Iterator[str]:
     yield _select("state", "State", [(state.value, state.value) for state in State if state in states])
     found = Counter(_cause(finding) for _, finding in items)
     yield _select("cause", "Cause", [(safe(name), name or "not known") for name, _ in found.most_common()])
+    ages = {finding.since for _, finding in items if finding.since}
+    yield _select("since", "Since", [(since.value, since.value) for since in Since if since in ages])
     numbers = sorted({number for number, _ in items})
     yield _select("consumer", "Consumer", [(str(number), report.consumers[number].uri) for number in numbers])
     yield '<button type="button" id="reset">Reset</button><output id="count" aria-live="polite"></output></div>\n'
@@ -99,11 +117,12 @@ def _group(number: int, uri: str, finding: Finding, detailed: bool) -> Iterator[
     why = _why(finding)
     kind, state = finding.kind.value, finding.state.value
     span = f' rowspan="{len(rows) + bool(why)}"'
-    yield f'<tbody data-kind="{kind}" data-state="{state}" data-consumer="{number}"'
+    since = finding.since.value if finding.since else ""
+    new = ' <span class="pill undecided">new</span>' if finding.since is Since.NEW else ""
+    yield f'<tbody data-kind="{kind}" data-state="{state}" data-consumer="{number}" data-since="{since}"'
     yield f' data-cause="{safe(_cause(finding))}">'
     yield f'<tr><td{span}><span class="kind {kind}" data-key="kind"><span class="sigil" aria-hidden="true">'
-    late = " (the provider)" if finding.state is State.BEHIND and finding.late is Late.PROVIDER else ""
-    yield f'{SIGIL[finding.kind]}</span>{kind}</span><br><span class="pill {state}">{state}{late}</span></td>'
+    yield f'{SIGIL[finding.kind]}</span>{kind}</span><br><span class="pill {state}">{state}</span>{new}</td>'
     yield f'<th scope="rowgroup"{span}><span data-key="dn">{code(finding.dn)}</span>'
     if finding.uuid:
         yield f'<code class="raw">{safe(finding.uuid)}</code>'

@@ -15,8 +15,9 @@ from ldaprepl.domain.verdict import (
     Cause,
     ConsumerReport,
     Finding,
+    How,
     Problem,
-    State,
+    Reach,
     VerifyReport,
     worst,
 )
@@ -70,10 +71,18 @@ def _consumer(report: ConsumerReport) -> dict[str, Any]:
         },
         "settled": report.settled,
         "findings": [_finding(finding) for finding in report.findings],
+        "resolved": [_finding(finding) for finding in report.resolved],
+        "compared": _reach(report.reach),
         "problem": _problem(report.problem),
         "notes": [_text(note) for note in report.notes],
         **({} if report.repair is None else {"repair": repair.document(report.repair)}),
     }
+
+
+def _reach(reach: Reach | None) -> dict[str, str | None]:
+    if reach is None:
+        return {"what": How.EVERYTHING.value, "why": None, "proven": None}
+    return {"what": reach.how.value, "why": reach.why or None, "proven": reach.proven or None}
 
 
 def _problem(problem: Problem | None) -> dict[str, str] | None:
@@ -88,7 +97,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "consumer_dn": _text(finding.consumer_dn) or None,
         "uuid": _text(finding.uuid) or None,
         "state": finding.state.value,
-        "late": finding.late.value if finding.state is State.BEHIND else None,
+        "since": finding.since.value if finding.since else None,
         "attributes": [_attribute(attribute) for attribute in finding.attributes],
         "cause": None if cause is None else _cause(cause),
     }

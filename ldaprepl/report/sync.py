@@ -41,6 +41,15 @@ def render_text(report: SyncReport, *, verbose: bool = False) -> str:
     return "\n".join(lines) + "\n"
 
 
+def render_line(report: SyncReport) -> str:
+    """All of it in one line, for a log."""
+    parts = [_summary(report), *(f"note: {printable(note)}" for note in report.notes)]
+    if report.refusals:
+        first = report.refusals[0]
+        parts.append(f"refused, first of {len(report.refusals):,}: {printable(first.dn)}: {printable(first.reason)}")
+    return "; ".join(parts)
+
+
 def _summary(report: SyncReport) -> str:
     where = f"{printable(report.provider)} -> {printable(report.consumer)}"
     if report.up_to_date:

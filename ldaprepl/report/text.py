@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from textwrap import wrap
 
-from ldaprepl.domain.verdict import ConsumerReport, Finding, Kind, Late, State, Verdict, VerifyReport
-from ldaprepl.report import grouping, repair
+from ldaprepl.domain.verdict import ConsumerReport, Finding, Kind, State, Verdict, VerifyReport
+from ldaprepl.report import grouping, remembered, repair
 from ldaprepl.report.grouping import Group
 from ldaprepl.report.values import printable, shown
 
@@ -34,6 +34,7 @@ _VALUE_WIDTH = 60
 _VALUES_SHOWN = 4
 _WIDTH = 110  # characters of a line of our own words
 _TALLIED = 3  # attributes and subtrees named of a long group
+headline = remembered.headline
 
 
 def render_several(reports: Sequence[VerifyReport], *, colour: bool = False, limit: int = 20) -> str:
@@ -68,6 +69,7 @@ def _consumer(report: VerifyReport, consumer: ConsumerReport, colour: bool, limi
     for kind in Kind:
         lines += _kind(kind, [finding for finding in consumer.findings if finding.kind is kind], limit)
     lines += repair.lines(consumer.repair, limit)
+    lines += remembered.lines(consumer, limit)
     lines += [f"  note: {printable(note)}" for note in consumer.notes]
     if consumer.verdict is Verdict.BEHIND:
         lines.append("  Only lag: the consumer has not passed the provider's contextCSN yet. Look again later.")
@@ -77,13 +79,13 @@ def _consumer(report: VerifyReport, consumer: ConsumerReport, colour: bool, limi
 def _summary(consumer: ConsumerReport) -> str:
     if consumer.problem:
         return ""
-    counts = f"{consumer.equal:,} of {consumer.provider_entries:,} entries equal"
+    counts = f"{consumer.equal:,} of {consumer.provider_entries:,} {remembered.counted(consumer)} equal"
     if not consumer.findings:
         return f", {counts}"
     kinds = Counter(finding.kind for finding in consumer.findings)
     words = ", ".join(f"{kinds[kind]:,} {kind.value}" for kind in Kind if kinds[kind])
     total = len(consumer.findings)
-    return f", {total:,} finding{'s' * (total != 1)} ({words}), {counts}"
+    return f", {total:,} finding{'s' * (total != 1)} ({words}){remembered.share(consumer.findings)}, {counts}"
 
 
 def _kind(kind: Kind, findings: list[Finding], limit: int) -> list[str]:
@@ -112,7 +114,7 @@ def _group(group: Group, share: int, *, headed: bool) -> list[str]:
         for words, tally in tallies.items():
             counts = [f"{printable(name) or '(root)'} {count:,}" for name, count in tally(group.findings, _TALLIED)]
             lines += [f"{margin}they {words}: {'; '.join(counts)}"] if counts else []
-    for finding in grouping.first_few(group.findings, share):
+    for finding in remembered.first_few(group.findings, share):
         lines += _finding(finding, margin)
     if share < total:
         lines.append(f"{margin}… and {total - share:,} more (--limit 0 shows all)")
@@ -126,8 +128,8 @@ def _wrapped(text: str, first: str, others: str) -> list[str]:
 
 
 def _finding(finding: Finding, margin: str) -> list[str]:
-    behind = f"  (behind{': the provider' * (finding.late is Late.PROVIDER)})" if finding.state is State.BEHIND else ""
-    lines = [f"{margin}{_SIGIL[finding.kind]} {printable(finding.dn)}{behind}"]
+    behind = "  (behind)" if finding.state is State.BEHIND else ""
+    lines = [f"{margin}{_SIGIL[finding.kind]} {printable(finding.dn)}{behind}{remembered.mark(finding)}"]
     margin += "    "
     if finding.kind is Kind.RENAMED:
         lines.append(f"{margin}on the consumer: {printable(finding.consumer_dn)}")

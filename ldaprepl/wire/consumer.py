@@ -61,8 +61,11 @@ class Consumer:
 
     def mode(self, wanted: Mode | None = None) -> Mode:
         """How it lets us write, best first, at most `wanted`. Raises `GuardRefused` for a replica of its own."""
+        self._refuse_elsewhere()
         probe = f"cn=ldaprepl-probe-{secrets.token_hex(8)},{self.scope.consumer_base}"
         result = self._try(probe, "entryCSN", _SOME_CSN, relax=False)
+        if result.code == 53 and "restricted" in result.text:
+            raise GuardRefused(f"{self.uri} takes no changes ({result})", "Its database, or all of it, is read-only.")
         if result.code in (10, 53):
             raise GuardRefused(
                 f"{self.uri} is a replica that takes changes from somebody else only ({result})",
@@ -92,6 +95,17 @@ class Consumer:
         except ldap.LDAPError as error:
             return self.session.result_of(error)
         return Result(0)
+
+    def _refuse_elsewhere(self) -> None:
+        """A consumer without a database for the base would answer a probe like a replica."""
+        base = self.scope.consumer_base
+        root = self.session.read("", ("namingContexts",))
+        there = [value.decode("utf-8", "replace") for value in (root.values("namingContexts") if root else ())]
+        if there and not any(Schema.EMPTY.is_below(base.lower(), name.lower()) for name in there):
+            raise GuardRefused(
+                f"{self.uri} has no database for {base!r} (it has: {', '.join(there)})",
+                "Make one (ldaprepl init-consumer --full writes it), or check --base and --suffixmassage.",
+            )
 
     def _refuse_native(self) -> None:
         """Where the configuration can be seen: a database with a syncrepl stanza is not ours to write."""

@@ -36,18 +36,20 @@ class Memory:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
+def locked(path: Path, command: str = "check") -> Iterator[None]:
     """Hold the lock of this state file. Raises `AlreadyRunning`, `UsageError` when the folder is not writable."""
     name = path.with_name(path.name + ".lock")
     try:
         handle = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise _unusable(name, error) from None
+        raise unusable(name, error) from None
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise AlreadyRunning(f"another check holds {name}", "Give each check a --state file of its own.") from None
+            raise AlreadyRunning(
+                f"already running: another {command} holds {name}", f"Give each {command} a --state file of its own."
+            ) from None
         yield
     finally:
         os.close(handle)
@@ -62,7 +64,7 @@ def load(path: Path) -> Memory:
     except UnicodeDecodeError:
         return Memory(damaged=True)
     except OSError as error:
-        raise _unusable(path, error) from None
+        raise unusable(path, error) from None
     try:
         document = json.loads(text)
         if document["schema"] != _SCHEMA:
@@ -88,7 +90,7 @@ def save(path: Path, debts: Mapping[Key, Debt], alarm: Alarm) -> None:
         new.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
         new.replace(path)
     except OSError as error:
-        raise _unusable(path, error) from None
+        raise unusable(path, error) from None
 
 
 def _debt(saved: Mapping[str, Any]) -> Debt:
@@ -108,5 +110,6 @@ def _moment(text: str) -> datetime:
     return moment
 
 
-def _unusable(path: Path, error: OSError) -> UsageError:
+def unusable(path: Path, error: OSError) -> UsageError:
+    """What to say of a state file that the system does not let us use."""
     return UsageError(f"the state file {path} cannot be used ({error.strerror})", "Give a writable place with --state.")

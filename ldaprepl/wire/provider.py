@@ -16,7 +16,7 @@ from ldaprepl.domain.change import STAMPS
 from ldaprepl.domain.cookie import SyncCookie
 from ldaprepl.domain.csn import CsnSet
 from ldaprepl.domain.entry import Entry
-from ldaprepl.domain.ldapfilter import escape
+from ldaprepl.domain.ldapfilter import bracketed, escape
 from ldaprepl.domain.matching import Schema
 from ldaprepl.domain.refresh import NoSync, Outcome, Refresh
 from ldaprepl.domain.scope import ReplicationScope, Scope
@@ -174,7 +174,7 @@ class Provider:
     def _by_uuid(self, uuids: Sequence[str], attributes: Sequence[str]) -> Iterator[Entry]:
         for start in range(0, len(uuids), _UUIDS_A_FILTER):
             part = "".join(f"(entryUUID={escape(uuid)})" for uuid in uuids[start : start + _UUIDS_A_FILTER])
-            where = f"(&{_bracketed(self.scope.filter)}(|{part}))"
+            where = f"(&{bracketed(self.scope.filter)}(|{part}))"
             asked = self.session.search(self.scope.base, self.scope.scope, where, attributes, [self._manage])
             yield from self.session.bulk(asked, "a search by entryUUID")
 
@@ -198,10 +198,6 @@ def _feed(machine: Refresh, message: Message) -> None:
         machine.entry(state.uuid, message.entry)
 
 
-def _bracketed(text: str) -> str:
-    return text if text.lstrip().startswith("(") else f"({text})"
-
-
 def listing(session: Session, scope: ReplicationScope, base: str) -> Iterator[Listed]:
     """Identity and age of every entry of `scope` at `base`. Raises `IncompleteRead` unless it is all of them."""
     manage: Any = control(MANAGE_DSA_IT, critical=False)
@@ -213,7 +209,7 @@ def listing(session: Session, scope: ReplicationScope, base: str) -> Iterator[Li
 
 def count(session: Session, scope: ReplicationScope, base: str, attribute: str, limit: int = 0) -> int:
     """How many entries of `scope` at `base` have `attribute`; counted up to `limit`. Raises `IncompleteRead`."""
-    where = f"(&{_bracketed(scope.filter)}({attribute}=*))"
+    where = f"(&{bracketed(scope.filter)}({attribute}=*))"
     manage: Any = control(MANAGE_DSA_IT, critical=False)
     asked = session.search(base, scope.scope, where, ("1.1",), [manage])
     number = 0

@@ -7,17 +7,19 @@ libldap's exceptions to ours.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import ldap
 import ldap.controls
+import ldap.ldapobject
 import ldap.sasl
 
 from ldaprepl.domain.entry import Entry
 from ldaprepl.domain.scope import Scope
-from ldaprepl.errors import IncompleteRead, LdapreplError, ServerUnavailable
+from ldaprepl.errors import IncompleteRead, LdapreplError, Refused, ServerUnavailable
 from ldaprepl.protocol import results, syncrepl
 from ldaprepl.wire.endpoint import Anonymous, Endpoint, External, Simple
 
@@ -78,6 +80,14 @@ _RAW_CONTROLS = {syncrepl.STATE: _State, syncrepl.DONE: _Done}
 def control(oid: str, value: bytes | None = None, critical: bool = True) -> Any:
     """A request control."""
     return ldap.controls.RequestControl(oid, critical, value)
+
+
+class _Connection(ldap.ldapobject.SimpleLDAPObject):  # type: ignore[misc]  # python-ldap has no types
+    """python-ldap's connection, which can be left in the middle: Ctrl-C strikes while its lock is held, is then raised
+    before the lock is given back, and an unbind with an ordinary lock would wait for ever."""
+
+    def _ldap_lock(self, desc: str = "") -> Any:
+        return ldap.LDAPLock(threading.RLock, desc)
 
 
 class Session:
@@ -197,14 +207,17 @@ class Session:
 
     def lost(self, error: ldap.LDAPError) -> ServerUnavailable:
         """The connection is of no use any more."""
-        return ServerUnavailable(f"{self.uri} cannot be reached ({_words(error)})", "What was done so far stays.")
+        return ServerUnavailable(
+            f"{self.uri} cannot be reached ({_words(error)})",
+            "What was done so far stays, and the next run goes on from there.",
+        )
 
 
 def open_session(endpoint: Endpoint) -> Session:
     """Connect, secure and bind. Raises `ServerUnavailable`."""
     address = endpoint.checked().address
     try:
-        connection = ldap.initialize(endpoint.uri, bytes_mode=False)
+        connection = _Connection(endpoint.uri, bytes_mode=False)
         connection.protocol_version = 3
         connection.set_option(ldap.OPT_REFERRALS, 0)
         connection.set_option(ldap.OPT_DEREF, ldap.DEREF_NEVER)
@@ -216,12 +229,14 @@ def open_session(endpoint: Endpoint) -> Session:
             connection.start_tls_s()
         _bind(connection, endpoint)
     except ldap.INVALID_CREDENTIALS as error:
-        raise ServerUnavailable(
+        raise Refused(
             f"{endpoint.uri} does not let {endpoint.bind} in: wrong password, or no such identity",
             "Check --bind-dn and the password file.",
         ) from error
-    except (ldap.LDAPError, ValueError) as error:
+    except (ldap.SERVER_DOWN, ldap.TIMEOUT, ldap.CONNECT_ERROR, ValueError) as error:
         raise ServerUnavailable(f"{endpoint.uri} cannot be reached ({_words(error)})") from error
+    except ldap.LDAPError as error:
+        raise Refused(f"{endpoint.uri} does not let {endpoint.bind} in ({_words(error)})") from error
     return Session(endpoint, connection)
 
 

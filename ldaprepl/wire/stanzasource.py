@@ -31,6 +31,12 @@ if TYPE_CHECKING:
 
 _DATABASES = "(|(objectClass=olcGlobal)(olcDatabase=*))"
 _LIVE = re.compile(r"ldap[si]?://", re.IGNORECASE)
+_OPTIONS = {
+    "bind_dn": "binddn", "password": "credentials", "sasl": "saslmech", "authzid": "authzid", "starttls": "starttls",
+    "cacert": "tls_cacert", "cacertdir": "tls_cacertdir", "cert": "tls_cert", "key": "tls_key",
+    "tls_reqcert": "tls_reqcert", "scope": "scope", "filter": "filter", "attrs": "attrs", "exattrs": "exattrs",
+    "suffixmassage": "suffixmassage",
+}  # fmt: skip
 _RID = re.compile(r"(?s)(.+)#(\d{1,3})")
 
 
@@ -72,6 +78,13 @@ class Way:
     problem: LdapreplError | None = None
     peer: bool = False
     suffix: str = ""
+
+    @property
+    def origins(self) -> dict[str, str]:
+        """Where each value stands, by the option that means the same."""
+        found = {"uri": self.stanza.all("provider"), "base": self.stanza.all("searchbase")}
+        found |= {option: self.stanza.all(keyword) for option, keyword in _OPTIONS.items()}
+        return {option: str(held[-1].place or self.place) for option, held in found.items() if held}
 
 
 @dataclass(frozen=True, slots=True)

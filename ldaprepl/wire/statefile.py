@@ -20,7 +20,7 @@ from typing import IO
 
 from ldaprepl.domain.plan import Refusal
 from ldaprepl.domain.tree import Node
-from ldaprepl.errors import AlreadyRunning, UsageError
+from ldaprepl.errors import AlreadyRunning, LdapreplError, UsageError
 
 _LAYOUT = "1"
 _TABLES = """
@@ -49,11 +49,24 @@ def open_state(folder: Path, pair: Mapping[str, str], binding: Mapping[str, str]
         ) from error
     with lock:
         _lock(lock, path)
-        state = StateFile(path, binding)
+        with _explained(path):
+            state = StateFile(path, binding)
         try:
             yield state
         finally:
             state.close()
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """SQLite's trouble with the place, the disk or the rights, which says nothing about what is in the file."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise LdapreplError(
+            f"the state file {path} cannot be used ({error})",
+            "Mend the disk or the rights of the folder, or name another by --state; what was done so far stays.",
+        ) from error
 
 
 def _lock(lock: IO[str], path: Path) -> None:
@@ -71,6 +84,8 @@ class StateFile:
         self.notes: list[str] = []
         try:
             self._base = self._open()
+        except sqlite3.OperationalError:
+            raise  # a full disk does not make a file a damaged one
         except sqlite3.DatabaseError:
             aside = path.with_suffix(".damaged")
             path.replace(aside)
@@ -108,13 +123,15 @@ class StateFile:
 
     @contextmanager
     def _saving(self) -> Iterator[None]:
-        self._base.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._base.execute("ROLLBACK")
-            raise
-        self._base.execute("COMMIT")
+        with _explained(self.path):
+            self._base.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._base.execute("COMMIT")
+            except BaseException:
+                if self._base.in_transaction:  # a full disk has rolled back by itself
+                    self._base.execute("ROLLBACK")
+                raise
 
     def close(self) -> None:
         """Close the file; the lock goes with `open_state`."""

@@ -16,8 +16,11 @@ from ldaprepl.domain.verdict import (
     Cause,
     ConsumerReport,
     Finding,
+    How,
     Kind,
     Problem,
+    Reach,
+    Since,
     State,
     VerifyReport,
 )
@@ -42,10 +45,19 @@ def test_every_key_of_the_contract() -> None:
         "5",
         attributes=(AttributeDifference("mail", (b"f@x",), (b"\xff\x00", "Zoë".encode())),),
         cause=Cause("LR-1", "somebody wrote there", "Ask who"),
+        since=Since.NEW,
     )
     behind = Finding(Kind.MISSING, "cn=a,dc=x", state=State.BEHIND)
     consumer = ConsumerReport(
-        "ldap://b", CsnSet.parse([CSN]), 10, 9, 8, settled=3, findings=(differs, behind), notes=("n",)
+        "ldap://b",
+        CsnSet.parse([CSN]),
+        10,
+        9,
+        8,
+        settled=3,
+        findings=(differs, behind),
+        notes=("n",),
+        reach=Reach(How.CHANGES, proven="2026-01-02T03:04:05Z"),
     )
     broken = ConsumerReport("ldap://c", problem=Problem("it was cut", "Lift the limit."))
     assert rendered(consumer, broken) == {
@@ -68,7 +80,7 @@ def test_every_key_of_the_contract() -> None:
                         "consumer_dn": "cn=F,dc=x",
                         "uuid": "5",
                         "state": "lasting",
-                        "late": None,
+                        "since": "new",
                         "attributes": [
                             {
                                 "name": "mail",
@@ -84,11 +96,13 @@ def test_every_key_of_the_contract() -> None:
                         "consumer_dn": None,
                         "uuid": None,
                         "state": "behind",
-                        "late": "consumer",
+                        "since": None,
                         "attributes": [],
                         "cause": None,
                     },
                 ],
+                "resolved": [],
+                "compared": {"what": "changes", "why": None, "proven": "2026-01-02T03:04:05Z"},
                 "problem": None,
                 "notes": ["n"],
             },
@@ -99,6 +113,8 @@ def test_every_key_of_the_contract() -> None:
                 "entries": {"provider": 0, "consumer": 0, "equal": 0},
                 "settled": 0,
                 "findings": [],
+                "resolved": [],
+                "compared": {"what": "everything", "why": None, "proven": None},
                 "problem": {"text": "it was cut", "cure": "Lift the limit."},
                 "notes": [],
             },

@@ -187,7 +187,7 @@ def test_it_stays_up_repeats_and_ends_when_told(lab: Lab, tmp_path: Path) -> Non
             _until(lambda: lab.dump(lab.consumer) == lab.dump(lab.provider), process)
         finally:
             process.terminate()
-        assert process.wait(20) == 143
+        assert process.wait(20) in (0, 143)  # between two runs or within one
     assert run(["verify", *common]) == 0
 
 
