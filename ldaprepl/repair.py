@@ -100,9 +100,7 @@ class _Work:
         for key in lacking:
             del made.cases[key]
         planned = [case.finding for case in made.cases.values()]
-        relax = self.hands.mode is Mode.RELAX or any(
-            changes_class(modify, made.held.get(key) or modify.entry) for key, modify in modifies.items()
-        )
+        relax = self.hands.mode is Mode.RELAX or changes_class(made, laid, modifies)
         plan = RepairReport(
             self.settings.mode,
             planned=len(planned),

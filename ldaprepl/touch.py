@@ -115,6 +115,7 @@ class _Touching:
         self, report: ConsumerReport, left: Sequence[str], findings: Sequence[Finding], plan: RepairReport
     ) -> ConsumerReport:
         halted = cure = ""
+        late = False
         outcome = None
         open_: Sequence[Finding] = findings
         by_key: dict[str, Case] = {}
@@ -128,6 +129,7 @@ class _Touching:
                 outcome = self.bench.judge(findings)
                 open_ = [finding for finding in outcome.findings if finding.state is State.LASTING]
                 behind = len(outcome.findings) - len(open_)
+                late |= bool(behind)
                 if behind or not round_.waiting or not (round_.touches or round_.moments):
                     break
             for finding, reason in self._round(open_)[0].waiting:
@@ -138,6 +140,9 @@ class _Touching:
             case = by_key.get(_key(finding))
             if _key(finding) in self.touched and _key(finding) not in self.refused and case is not None:
                 self._refuse(finding, why_not_healed(self._now(case, finding)))
+        if late:
+            note = f"the consumer had not passed all of it after {self.bench.settle:g} s (--settle): verify again later"
+            plan = replace(plan, notes=(*plan.notes, note))
         plan = replace(plan, done=len(self.touched), refused=tuple(self.refused.values()), halted=halted, cure=cure)
         try:
             outcome = outcome or self.bench.judge(findings)

@@ -90,15 +90,15 @@ def remedy(
 
 
 def _want(made: Remedy, case: Case, held: str, translation: Translation) -> None:
-    """One case as wanted and gone; `held` is the key of the consumer's entry, where there is one."""
+    """One case as wanted and gone; `held` is the key of the consumer's entry, where there is one. Another identity
+    under the same name is changed where it stands, so that what is below need not know."""
     if case.ours is None:
         made.gone.add(held)
         made.cases[held] = case
         return
-    same = held and case.finding.kind is not Kind.IDENTITY
-    key = held if same else (case.ours.uuid or f"{_LOCAL}new:{case.ours.dn}")
-    if held and not same:
-        made.gone.add(held)
+    key = held or case.ours.uuid or ""
+    if not key or (not held and (key in made.held or key in made.wanted)):  # two entries with one identity happen
+        key = f"{_LOCAL}new:{case.ours.dn}"
     made.wanted[key] = translation.entry(case.ours)
     made.cases[key] = case
 
@@ -181,16 +181,20 @@ def _own_name(attributes: Mapping[str, tuple[bytes, ...]], name: str, schema: Sc
     return next((each for each in attributes if schema.canonical(each) == wanted), name)
 
 
-def changes_class(modify: Modify, held: Entry) -> bool:
-    """Whether a Modify makes the entry one of another structural class: slapd takes that with Relax only."""
-    wanted = modify.entry.first("structuralObjectClass")
-    return bool(wanted and held.first("structuralObjectClass") not in (None, wanted))
+def changes_class(made: Remedy, laid: Plan, modifies: Mapping[str, Modify]) -> bool:
+    """Whether some entry becomes one of another structural class: slapd takes that with Relax only."""
+    old_keys = {new: old for old, new in laid.taken.items()}
+    for key, modify in modifies.items():
+        wanted = modify.entry.first("structuralObjectClass")
+        if wanted and made.held[old_keys.get(key, key)].first("structuralObjectClass") not in (None, wanted):
+            return True
+    return False
 
 
 def unrepairable(made: Remedy, laid: Plan, modifies: Mapping[str, Modify], naming: Naming) -> dict[str, Unrepaired]:
     """By key: what the plan refused, and the findings for which it has nothing."""
     refused = {each.key: each.reason for each in laid.refusals if each.key in made.cases}
-    acted = {change.key for change in laid.changes} | set(modifies)
+    acted = {change.key for change in laid.changes} | set(modifies) | set(laid.taken)
     for key, case in made.cases.items():
         held = made.held.get(key)
         carried = held is not None and key in made.tree and naming.key(held.dn) != naming.key(made.tree.dn(key))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
 from replication import context, until
 from verifying import ADMIN, SECRET, Run, SlapdFactory, conf, filled, verify
@@ -12,6 +13,7 @@ from ldaprepl.domain.awkward import awkward
 from ldaprepl.domain.entry import Entry
 from ldaprepl.domain.ldif import entries as read_entries
 from ldaprepl.domain.ldif import entry_text
+from ldaprepl.domain.planting import plant
 from ldaprepl.domain.sample import SUFFIX, directory, stamped
 from ldaprepl.wire.slapdconf import SlapdConf
 from ldaprepl.wire.slapdproc import Slapd
@@ -100,6 +102,25 @@ def all_of(*harms: Harm) -> Harm:
     return harm
 
 
+def everything(entries: list[Entry]) -> list[Entry]:
+    """Every kind of divergence, planted and by hand."""
+    planted, _ = plant(entries, 3, seed=5)
+    known = {entry.dn for entry in planted} & {entry.dn for entry in entries}
+    uids = sorted(dn for dn in known if dn.startswith("uid="))
+    one, two, three, four, five = uids[:5]
+    harms = all_of(
+        swapped(one, two),
+        renamed(three, f"uid=chain,{SUFFIX}"),
+        renamed(four, three),
+        extra(f"ou=stray,{SUFFIX}", 1),
+        extra(f"ou=below,ou=stray,{SUFFIX}", 2),
+        extra(f"uid=deep,ou=below,ou=stray,{SUFFIX}", 3),
+        renamed(five, f"uid=lost child,ou=below,ou=stray,{SUFFIX}"),
+        renamed(f"ou=groups,{SUFFIX}", f"ou=gruppen,ou=stray,{SUFFIX}"),
+    )
+    return list(harms(planted))
+
+
 def pair(make: SlapdFactory, entries: Iterable[Entry], harm: Harm, *lines: str) -> tuple[Slapd, Slapd]:
     """A provider with the entries, and a consumer without replication of its own that holds them harmed."""
     held = list(entries)
@@ -115,11 +136,11 @@ class Native:
 
     def __init__(
         self, make: SlapdFactory, entries: Iterable[Entry], stanza: Callable[[Slapd], str],
-        provider: SlapdConf | None = None,
+        provider: SlapdConf | None = None, live: bool = False,
     ) -> None:  # fmt: skip
         self.provider = make(provider or conf(*SYNCPROV, modules=("syncprov",)))
         filled(self.provider, entries)
-        self.consumer = make(conf(stanza(self.provider)))
+        self.consumer = make(replace(conf(stanza(self.provider)), live_config=live))
         self.consumer.start()
         self.in_step()
 
@@ -141,9 +162,9 @@ def stanza(provider: Slapd, kind: str = "refreshAndPersist", *words: str) -> str
     )
 
 
-def repair(provider: Slapd, consumer: Slapd, mode: str, *options: str) -> Run:
+def repair(provider: Slapd, consumer: Slapd, mode: str, *options: str, env: Mapping[str, str] | None = None) -> Run:
     """One repair, with JSON."""
-    return verify(provider, consumer, "--repair", mode, "--settle", "10", *options)
+    return verify(provider, consumer, "--repair", mode, "--settle", "10", *options, env=env)
 
 
 def still_wrong(provider: Slapd, consumer: Slapd, *options: str) -> list[tuple[str, str, list[str]]]:

@@ -7,53 +7,23 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+import ldap
 import pytest
-from mendlab import (
-    FREE,
-    UPDATEDN,
-    all_of,
-    extra,
-    pair,
-    renamed,
-    repair,
-    sample,
-    still_wrong,
-    swapped,
-)
-from verifying import ADMIN, SlapdFactory, password_file
+from mendlab import FREE, UPDATEDN, Native, everything, pair, repair, sample, stanza, still_wrong, with_values
+from replication import with_admin
+from verifying import ADMIN, SECRET, SlapdFactory, conf, password_file, verify
 
-from ldaprepl.domain.planting import plant
 from ldaprepl.domain.sample import SUFFIX
 from ldaprepl.wire.slapdproc import Slapd
 
-PEOPLE = f"ou=people,{SUFFIX}"
 STAMPS = ("-x", "entryCSN", "-x", "modifyTimestamp", "-x", "modifiersName")
 
 
-def everything(entries: list) -> list:  # type: ignore[type-arg]
-    """Every kind of divergence, planted and by hand."""
-    planted, _ = plant(entries, 3, seed=5)
-    known = {entry.dn for entry in planted} & {entry.dn for entry in entries}
-    uids = sorted(dn for dn in known if dn.startswith("uid="))
-    one, two, three, four, five = uids[:5]
-    harms = all_of(
-        swapped(one, two),
-        renamed(three, f"uid=chain,{SUFFIX}"),
-        renamed(four, three),
-        extra(f"ou=stray,{SUFFIX}", 1),
-        extra(f"ou=below,ou=stray,{SUFFIX}", 2),
-        extra(f"uid=deep,ou=below,ou=stray,{SUFFIX}", 3),
-        renamed(five, f"uid=lost child,ou=below,ou=stray,{SUFFIX}"),
-        renamed(f"ou=groups,{SUFFIX}", f"ou=gruppen,ou=stray,{SUFFIX}"),
-    )
-    return list(harms(planted))
-
-
-def ldapmodify(server: Slapd, file: Path, folder: Path, *options: str) -> None:
+def ldapmodify(server: Slapd, file: Path, folder: Path, *options: str, bind: str = ADMIN) -> None:
     """As the LDIF's comment says it."""
     secret = password_file(folder)
     subprocess.run(
-        ["ldapmodify", "-H", server.ldap_uri, "-x", "-D", ADMIN, "-y", str(secret), *options, "-f", str(file)],
+        ["ldapmodify", "-H", server.ldap_uri, "-x", "-D", bind, "-y", str(secret), *options, "-f", str(file)],
         check=True, capture_output=True, timeout=60,
     )  # fmt: skip
 
@@ -78,3 +48,80 @@ def test_every_divergence_at_once(
         assert file.stat().st_mode & 0o777 == 0o600
         ldapmodify(consumer, file, tmp_path, "-M", *(["-e", "relax"] if relaxed else []))
     assert still_wrong(provider, consumer, *left_out) == []
+
+
+@pytest.mark.parametrize("way", ["apply", "ldif"])
+def test_a_tree_under_another_suffix(slapd: SlapdFactory, tmp_path: Path, way: str) -> None:
+    """DNs, and values that are DNs, become the consumer's own."""
+    copy = "dc=example,dc=org"
+    provider, _ = pair(slapd, sample(), lambda entries: entries[:1])
+    consumer = slapd(conf(f"updatedn cn=admin,{copy}", suffix=copy))
+    consumer.load([f"dn: {copy}\nobjectClass: organization\nobjectClass: dcObject\no: x\ndc: example\n\n"])
+    consumer.start()
+    options = ("--suffixmassage", copy, "--consumer-bind-dn", f"cn=admin,{copy}", "--settle", "0.2")
+    env = {"LDAPREPL_CONSUMER_PASSWORD": SECRET}
+    if way == "apply":
+        run = repair(provider, consumer, "apply", "--yes", *options, "--max-repair", "5000", env=env)
+        assert run.code == 0, run.out
+        dns = [
+            line for line in consumer.dump().splitlines() if line.startswith(("dn:", "manager:", "aliasedObjectName:"))
+        ]
+        assert len(dns) > 100
+        assert not [line for line in dns if line.endswith(SUFFIX)]
+        return
+    file = tmp_path / "repair.ldif"
+    run = repair(provider, consumer, "ldif", "--repair-file", str(file), *options, "--max-repair", "5000", env=env)
+    ldapmodify(consumer, file, tmp_path, "-M", bind=f"cn=admin,{copy}")
+    assert verify(provider, consumer, *options, env=env).code == 0
+
+
+def test_a_native_consumer_as_the_comment_says(slapd: SlapdFactory, tmp_path: Path) -> None:
+    """syncrepl out, updatedn in, ldapmodify, and back again, all at run time; then replication goes on."""
+    lab = Native(slapd, sample(), stanza, live=True)
+    lab.harm(everything)
+    file = tmp_path / "repair.ldif"
+    repair(lab.provider, lab.consumer, "ldif", "--repair-file", str(file), *FREE)
+    assert "take syncrepl" in " ".join(file.read_text().split("version:")[0].split())
+    lab.consumer.stop()
+    lab.consumer.convert()
+    lab.consumer.start()
+    config = ldap.initialize(lab.consumer.ldapi_uri)
+    config.sasl_external_bind_s()
+    ((database, held),) = config.search_s("cn=config", ldap.SCOPE_SUBTREE, "(olcSyncrepl=*)", ["olcSyncrepl"])
+    config.modify_s(database, [(ldap.MOD_DELETE, "olcSyncrepl", None)])
+    config.modify_s(database, [(ldap.MOD_ADD, "olcUpdateDN", [ADMIN.encode()])])
+    ldapmodify(lab.consumer, file, tmp_path, "-M")
+    config.modify_s(database, [(ldap.MOD_DELETE, "olcUpdateDN", None)])
+    config.modify_s(database, [(ldap.MOD_ADD, "olcSyncrepl", held["olcSyncrepl"])])
+    assert still_wrong(lab.provider, lab.consumer) == []
+    with_admin(lab.provider).modify_s(f"ou=people,{SUFFIX}", [(ldap.MOD_REPLACE, "description", [b"goes on"])])
+    lab.in_step()
+    assert still_wrong(lab.provider, lab.consumer) == []
+
+
+def test_relax_says_what_it_cannot_carry(slapd: SlapdFactory) -> None:
+    """entryCSN goes on to differ: the verdict is not "equal" because we would like it."""
+    victim = next(entry.dn for entry in sample() if entry.values("mail"))
+    provider, consumer = pair(slapd, sample(), with_values(victim, mail=(b"x@example.com",)))
+    run = repair(provider, consumer, "apply", "--yes")
+    made = run.consumer["repair"]
+    assert (run.code, made["written"], made["done"], made["healed"]) == (1, "relax", 1, 0)
+    assert "entryCSN" in made["notes"][0]
+    assert [a["name"] for f in run.findings for a in f["attributes"]] == ["entryCSN"]
+    again = repair(provider, consumer, "apply", "--yes").consumer["repair"]
+    assert (again["planned"], again["changes"]) == (0, [])
+    assert "only entryCSN differs" in again["refused"][0]["reason"]
+
+
+def test_another_structural_class(slapd: SlapdFactory, tmp_path: Path) -> None:
+    """A glue entry in the place of a real one, with others below."""
+    glue = with_values(
+        f"ou=Sales,ou=people,{SUFFIX}", objectClass=(b"top", b"glue"), structuralObjectClass=(b"glue",), ou=(),
+        entryUUID=(b"99999999-1111-4111-a111-111111111111",),
+    )  # fmt: skip
+    provider, consumer = pair(slapd, sample(), glue, UPDATEDN)
+    file = tmp_path / "repair.ldif"
+    assert repair(provider, consumer, "ldif", "--repair-file", str(file)).code == 1
+    assert "-e relax" in file.read_text()
+    ldapmodify(consumer, file, tmp_path, "-M", "-e", "relax")
+    assert still_wrong(provider, consumer) == []

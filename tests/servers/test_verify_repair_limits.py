@@ -1,0 +1,265 @@
+"""What repair does not do: the brake, the doubts, the servers that refuse, and the run that is cut off."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import ldap
+import pytest
+from mendlab import (
+    FREE,
+    UPDATEDN,
+    Native,
+    all_of,
+    everything,
+    extra,
+    pair,
+    repair,
+    sample,
+    stanza,
+    still_wrong,
+    with_values,
+    without,
+)
+from replication import until, with_admin
+from verifying import ADMIN, SECRET, SlapdFactory, command, conf, environment, filled, verify
+
+from ldaprepl.bench import Bench, RepairSettings
+from ldaprepl.cli.output import NoProgress
+from ldaprepl.domain.change import Change, MaxDelete
+from ldaprepl.domain.compare import Comparer
+from ldaprepl.domain.plan import Refusal
+from ldaprepl.domain.repair import RepairMode
+from ldaprepl.domain.sample import SUFFIX
+from ldaprepl.domain.scope import ReplicationScope
+from ldaprepl.domain.secret import Secret
+from ldaprepl.domain.syncrun import Mode
+from ldaprepl.protocol.messages import decode_entry, decode_values
+from ldaprepl.repair import Hands, mend
+from ldaprepl.verify import Options, Tools
+from ldaprepl.verify import verify as verify_verb
+from ldaprepl.wire.applying import Applier
+from ldaprepl.wire.directory import LdapDirectory
+from ldaprepl.wire.endpoint import Endpoint, Simple
+from ldaprepl.wire.overflow import SqliteOverflow
+from ldaprepl.wire.pump import pump
+from ldaprepl.wire.session import open_session
+from ldaprepl.wire.slapdproc import Slapd
+from ldaprepl.wire.stream import open_stream
+
+PEOPLE = f"ou=people,{SUFFIX}"
+FINANCE, SALES = f"ou=Finance,{PEOPLE}", f"ou=Sales,{PEOPLE}"
+
+
+def people(unit: str = FINANCE) -> list[str]:
+    return [entry.dn for entry in sample() if entry.dn.endswith(f",{unit}")]
+
+
+def contents(server: Slapd) -> str:
+    return server.dump()
+
+
+@pytest.mark.parametrize(
+    ("harm", "brake", "words"),
+    [
+        (with_values(SUFFIX, description=(b"x",)), ("--max-repair", "0"), "--max-repair"),
+        (without(f"ou=awkward,{SUFFIX}"), (), "--max-repair"),
+        (all_of(*(extra(f"ou=x{number},{SUFFIX}", number) for number in range(6))), (), "--max-delete"),
+        (extra(f"ou=x,{SUFFIX}"), ("--max-delete", "0"), "--max-delete"),
+    ],
+    ids=["a number", "more than a tenth", "six deletes", "no delete at all"],
+)
+@pytest.mark.parametrize("mode", ["apply", "ldif", "touch"])
+def test_the_brake(
+    slapd: SlapdFactory, tmp_path: Path, harm: Callable[..., object], brake: tuple[str, ...], words: str, mode: str
+) -> None:
+    provider, consumer = pair(slapd, sample(), harm, UPDATEDN)  # type: ignore[arg-type]
+    before = contents(provider), contents(consumer)
+    file = tmp_path / "repair.ldif"
+    run = repair(provider, consumer, mode, *(["--yes"] if mode != "ldif" else []), "--repair-file", str(file), *brake)
+    made = run.consumer["repair"]
+    assert (run.code, made["done"]) == (1, 0)
+    assert words in made["halted"]["text"]
+    assert "dn:" not in file.read_text()
+    assert (contents(provider), contents(consumer)) == before
+
+
+def test_nothing_without_yes(slapd: SlapdFactory) -> None:
+    provider, consumer = pair(slapd, sample(), extra(f"ou=x,{SUFFIX}"), UPDATEDN)
+    before = contents(provider), contents(consumer)
+    for mode in ("apply", "touch"):
+        run = repair(provider, consumer, mode)
+        made = run.consumer["repair"]
+        assert (run.code, made["dry_run"], made["planned"], made["done"]) == (1, True, 1, 0)
+        assert made["changes"]
+    assert (contents(provider), contents(consumer)) == before
+
+
+def test_nothing_while_anything_is_undecided(slapd: SlapdFactory) -> None:
+    provider, consumer = pair(slapd, sample(), extra(f"ou=x,{SUFFIX}"), UPDATEDN)
+    before = contents(consumer)
+    run = verify(provider, [consumer, "ldap://127.0.0.1:1"], "--repair", "apply", "--yes")
+    assert run.code == 3
+    assert all("could not be read" in each["repair"]["halted"]["text"] for each in run.report["consumers"])
+    assert contents(consumer) == before
+
+
+def test_lag_is_not_repaired(slapd: SlapdFactory) -> None:
+    provider = filled(slapd(conf("overlay syncprov", modules=("syncprov",))), sample())
+    consumer = slapd(conf(stanza(provider))).start()
+    until(lambda: not still_wrong(provider, consumer))
+    consumer.stop()
+    consumer.configure(conf(UPDATEDN))  # nobody brings it anything any more
+    consumer.start()
+    with_admin(provider).modify_s(people()[0], [(ldap.MOD_REPLACE, "sn", [b"new"])])
+    for mode in ("apply", "touch"):
+        run = verify(provider, consumer, "--repair", mode, "--yes")
+        assert (run.code, run.consumer["repair"]["planned"]) == (4, 0), run.out
+
+
+def test_a_native_consumer_takes_no_writes(slapd: SlapdFactory) -> None:
+    lab = Native(slapd, sample(), stanza)
+    lab.harm(with_values(people()[0], sn=(b"wrong",)))
+    run = repair(lab.provider, lab.consumer, "apply", "--yes")
+    halted = run.consumer["repair"]["halted"]
+    assert run.code == 1
+    assert "somebody else" in halted["text"]
+    assert "--repair touch" in halted["cure"]
+
+
+def test_values_that_the_provider_only_hides(slapd: SlapdFactory, tmp_path: Path) -> None:
+    """The reader may see no userPassword on the provider. To take them away would lock everybody out."""
+    entries = sample()
+    hidden = [entry for entry in entries if entry.values("userPassword")][:3]
+    rules = (
+        f'access to attrs=userPassword by dn.exact="{hidden[0].dn}" auth by anonymous auth by * none',
+        "access to * by * read",
+    )
+    login = with_values(hidden[0].dn, userPassword=(SECRET.encode(),))
+    provider = filled(slapd(conf("overlay syncprov", *rules, modules=("syncprov",))), login(entries))
+    consumer = filled(
+        slapd(conf(UPDATEDN, "access to * by * read")), with_values(people()[0], sn=(b"wrong",))(login(entries))
+    )
+    before = consumer.dump().count("userPassword")
+    run = repair(
+        provider, consumer, "apply", "--yes", "-D", hidden[0].dn, "--consumer-bind-dn", ADMIN, *FREE,
+        "--settle", "0.3", env={"LDAPREPL_CONSUMER_PASSWORD": SECRET},
+    )  # fmt: skip
+    made = run.consumer["repair"]
+    assert run.code == 1
+    assert consumer.dump().count("userPassword") == before
+    assert "sn: wrong" not in consumer.dump()
+    assert any("userPassword" in each["reason"] for each in made["refused"]), run.out
+
+
+def test_what_is_below_an_entry_and_out_of_scope_keeps_it(slapd: SlapdFactory) -> None:
+    """Deleting the container would take along what the filter does not show: no server does that."""
+    stray = f"ou=stray,{SUFFIX}"
+    harm = all_of(extra(stray, 1), extra(f"uid=kept,{stray}", 2, employeeType=(b"local",)), extra(f"ou=x,{SUFFIX}", 3))
+    provider, consumer = pair(slapd, sample(), harm, UPDATEDN)
+    run = repair(provider, consumer, "apply", "--yes", "--filter", "(!(employeeType=local))")
+    made = run.consumer["repair"]
+    assert (run.code, made["done"], made["healed"]) == (1, 1, 1), run.out
+    assert [each["dn"] for each in made["refused"]] == [stray]
+    assert "entries below it stay" in made["refused"][0]["reason"]
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing of ours may catch it."""
+
+
+class Mortal:
+    """A writer that dies after so many changes."""
+
+    def __init__(self, applier: Applier, left: int) -> None:
+        self.applier, self.left, self.mode = applier, left, applier.mode
+
+    def apply(self, changes: Iterable[Change]) -> list[Refusal]:
+        refused: list[Refusal] = []
+        for change in changes:
+            if not self.left:
+                raise Killed
+            self.left -= 1
+            refused += self.applier.apply([change])
+        return refused
+
+
+def test_a_run_that_is_killed_after_every_few_writes(slapd: SlapdFactory) -> None:
+    """Boxes of swapped names, half a branch: the next run finds its way, and nothing of it stays anywhere."""
+    provider, consumer = pair(slapd, sample(), everything, UPDATEDN)
+    killed = 0
+    for left in range(2, 200):
+        endpoints = [Endpoint(server.ldap_uri, Simple(ADMIN, Secret(SECRET))) for server in (provider, consumer)]
+        with (
+            open_stream(endpoints[0]) as ours,
+            open_stream(endpoints[1]) as theirs,
+            open_session(endpoints[1]) as session,
+        ):
+            master, copy = LdapDirectory(ours), LdapDirectory(theirs)
+            tools = Tools(pump, decode_entry, decode_values, SqliteOverflow, time, NoProgress())
+            (report,) = verify_verb(master, [copy], ReplicationScope(SUFFIX), tools, Options(0.0)).consumers
+            comparer = Comparer(master.schema(), ReplicationScope(SUFFIX), decode_entry, decode_values)
+            bench = Bench(master, copy, copy.below, comparer, time, NoProgress(), 0.0)
+            settings = RepairSettings(RepairMode.APPLY, True, MaxDelete(None, 1000), MaxDelete(None, 1000))
+            writer = Mortal(Applier(session, Mode.UPDATEDN, NoProgress()), left)
+            try:
+                report = mend(report, bench, lambda writer=writer: Hands(Mode.UPDATEDN, writer=writer), settings)
+                break
+            except Killed:
+                killed += 1
+    assert killed > 3
+    assert not report.findings
+    assert still_wrong(provider, consumer) == []
+    assert "ldaprepl-box" not in consumer.dump()
+
+
+def test_an_interrupted_touch(slapd: SlapdFactory) -> None:
+    """Ended as Ctrl-C does it, in the middle: no entry is left on the provider."""
+    lab = Native(slapd, sample(), stanza)
+    lab.harm(all_of(*(extra(f"ou=x{number},{SUFFIX}", number) for number in range(10))))
+    before = [line for line in lab.provider.dump().splitlines() if not line.startswith("contextCSN")]
+    words = [*command(lab.provider.ldap_uri, lab.consumer.ldap_uri), "--repair", "touch", "--yes", *FREE]
+    for pause in (0.4, 0.5, 0.6):
+        running = subprocess.Popen(words, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(pause)
+        running.send_signal(signal.SIGINT)
+        running.wait()
+        assert [line for line in lab.provider.dump().splitlines() if not line.startswith("contextCSN")] == before
+    assert repair(lab.provider, lab.consumer, "touch", "--yes", *FREE).code == 0
+
+
+def test_several_consumers(slapd: SlapdFactory) -> None:
+    """One touch serves all of them."""
+    lab = Native(slapd, sample(), stanza)
+    second = slapd(conf(stanza(lab.provider))).start()
+    until(lambda: not still_wrong(lab.provider, second))
+    harm = all_of(with_values(people()[0], sn=(b"wrong",)), extra(f"ou=x,{SUFFIX}"))
+    lab.harm(harm)
+    other = Native.__new__(Native)
+    other.provider, other.consumer = lab.provider, second
+    other.harm(harm)
+    run = verify(lab.provider, [lab.consumer, second], "--repair", "touch", "--yes", "--settle", "10")
+    assert run.code == 0, run.out
+    first, last = (each["repair"] for each in run.report["consumers"])
+    assert (first["healed"], last["planned"]) == (2, 0)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--yes",), "needs --repair"),
+        (("--repair", "ldif", "--yes", "--format", "text"), "writes to no server"),
+        (("--repair", "ldif"), "--repair-file"),
+        (("--repair", "touch", "--max-repair", "many"), "neither a number"),
+        (("--repair", "ldif", "--format", "ldif", "--consumer", "ldap://127.0.0.1:2"), "several consumers"),
+        (("--repair", "ldif", "--repair-file", "/nowhere/at/all"), "cannot be written"),
+    ],
+)
+def test_slips_on_the_command_line(words: tuple[str, ...], message: str) -> None:
+    run = verify("ldap://127.0.0.1:1", "ldap://127.0.0.1:1", *words)
+    assert run.code == 2
+    assert message in run.err
