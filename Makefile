@@ -1,9 +1,10 @@
 # make demo      the whole story on two private servers, in a minute
 # make test      everything that can be checked on this machine
+# make test-docker  OpenLDAP 2.4, 2.5, 2.6 and 389 DS in containers, and docs/compatibility.md from what they showed
 # make samples   the configurations in slapd-conf/, anew
 # make reference  docs/reference.md, anew
 # make bench     the speed and memory budgets, side by side with their peers
-.PHONY: setup demo test lint samples reference bench clean
+.PHONY: setup demo test test-docker lint samples reference bench clean
 
 setup:
 	@.ci/setup
@@ -13,6 +14,10 @@ demo: setup
 
 test: setup lint
 	@.venv/bin/python -m pytest $(PYTEST)
+
+test-docker: setup
+	@CI=true LDAPREPL_COMPATIBILITY=docs/compatibility.md \
+	    .ci/docker run .venv/bin/python -m pytest -m docker tests/docker $(PYTEST)
 
 lint: setup
 	@.venv/bin/ruff check .

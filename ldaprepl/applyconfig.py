@@ -6,11 +6,14 @@ Nothing is written that is there already, so a second run changes nothing.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
-from ldaprepl.domain import applyplan, schemagap
-from ldaprepl.domain.applyplan import ConfigChange, Survey
+from ldaprepl.domain import applyplan, configdiff, schemagap
+from ldaprepl.domain.applyplan import Survey
+from ldaprepl.domain.configdiff import ConfigChange
 from ldaprepl.domain.consumerplan import ConsumerPlan
+from ldaprepl.domain.ldif import Record
 from ldaprepl.domain.provider import Finding, Outcome, Severity
 from ldaprepl.domain.scope import ReplicationScope
 from ldaprepl.domain.version import Version
@@ -58,24 +61,34 @@ def foreign_data(provider: DirectoryReader, consumer: DirectoryReader, scope: Re
     return Finding("foreign-data", Severity.ERROR, text, cure)
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What shall be there: change records of a part, and a stanza in the database that is there."""
+
+    records: tuple[Record, ...]
+    plan: ConsumerPlan | None
+    version: Version
+
+    def changes(self, found: Survey) -> list[ConfigChange]:
+        """What is not there yet. Raises `StanzaRefused`."""
+        stanza = applyplan.changes(found, self.plan, self.version) if self.plan else ()
+        return [*configdiff.missing(self.records, found.held), *stanza]
+
+
 def apply(
-    config: LiveConfig,
-    plan: ConsumerPlan,
-    found: Survey,
-    version: Version,
-    agreed: Callable[[list[ConfigChange]], bool],
+    config: LiveConfig, wanted: Wanted, found: Survey, agreed: Callable[[list[ConfigChange]], bool]
 ) -> bool | None:
     """Write what is missing if `agreed` says so. True: changed, False: not agreed, None: nothing to do.
 
     Raises `GuardRefused` when the server refuses, `LdapreplError` when what was written is not there afterwards.
     """
-    changes = list(applyplan.changes(found, plan, version))
+    changes = wanted.changes(found)
     if not changes:
         return None
     if not agreed(changes):
         return False
     for change in changes:
         config.change(change)
-    if applyplan.changes(survey(config, found.suffix), plan, version):
+    if wanted.changes(survey(config, found.suffix)):
         raise LdapreplError(f"{config.uri} took the changes, but shows something else now", "Look at it with lint.")
     return True

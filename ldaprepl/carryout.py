@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from ldaprepl.domain.change import BOX, SMALL_TREE, STAMPS, Add, Change, Delete, Modify, Rename, Translation, difference
 from ldaprepl.domain.csn import Csn, CsnSet
 from ldaprepl.domain.entry import Entry
-from ldaprepl.domain.plan import Plan, Refusal, plan
+from ldaprepl.domain.glue import entry_at, key_at
+from ldaprepl.domain.plan import Plan, Refusal, is_made, plan
 from ldaprepl.domain.shape import Shape, objections, shape
 from ldaprepl.domain.syncrun import Settings, Tally
 from ldaprepl.domain.tree import ROOT, Naming, Node, Tree
@@ -38,16 +40,17 @@ class CarryOut:
         self.tally = Tally()
         self.refusals: list[Refusal] = []
         self.shown: list[Change] = []
+        self.notes: list[str] = []
         self.objections: list[str] = []  # of a dry run: what a real one would be refused for
         self.solid = True
-        self._deletes = 0
+        self._deletes = self._held = 0  # in all of the run, and before it
         self._renamed: set[str] = set()
 
     # -- locks -------------------------------------------------------------------------------------------------------
 
     def locks(self, tree: Tree, gone: Collection[str], old: CsnSet, new: CsnSet) -> None:
         """Refuse deletes that a provider which went back in time would have us do. Raises `GuardRefused`."""
-        going = [key for key in gone if key in tree and not key.startswith(BOX)]
+        going = [key for key in gone if key in tree and not is_made(key)]
         if not going or self.settings.older_provider:
             return
         if old and not new.covers_all(old):
@@ -79,6 +82,7 @@ class CarryOut:
         found: list[str] = []
         options: list[str] = []
         self._deletes += made.deletes
+        self._held = held = self._held or held
         allowed = self.settings.max_delete.allowed(held)
         if made.deletes and len(tree) == 0:
             return self._object(
@@ -88,7 +92,7 @@ class CarryOut:
         if not self.settings.new_shape:
             found = list(objections(before, tree, self.naming, made.taken, wanted))
             options += ["--accept-new-shape"] * bool(found)
-        if self._deletes > allowed:
+        if made.deletes and self._deletes > allowed:
             found.append(f"{self._deletes} of {held} entries would be deleted; {allowed} are allowed")
             options.append(f"--max-delete {self._deletes}")
         if found:
@@ -107,7 +111,8 @@ class CarryOut:
         if self.settings.new_shape:
             return
         master, replica = self.parties.master, self.parties.replica
-        lost = Counter(mod.name for each in mods for mod in each.mods if mod.how == "delete" and not mod.values)
+        real = [each for each in mods if not is_made(each.key)]
+        lost = Counter(mod.name for each in real for mod in each.mods if mod.how == "delete" and not mod.values)
         for name, count in lost.items():
             canonical = self.naming.schema.canonical(name)
             if count > SMALL_TREE:
@@ -137,8 +142,13 @@ class CarryOut:
         contexts = [self.translation.dn(dn) for dn in self.parties.master.contexts()] if going else []
         known = self.parties.state.child(ROOT, self.naming.base_key) or ""
         before = shape(tree, going, self.naming, contexts, known)
-        places = {key: tree.dn(key) for key in (*wanted, *gone) if key in tree} if self.settings.dry_run else {}
+        places = {key: tree.dn(key) for key in tree.keys()} if self.settings.dry_run else {}  # noqa: SIM118
         made = plan(tree, wanted, gone, self.naming, stamps)
+        self._add_glue(made, wanted)
+        for entry in self.parties.master.by_uuid(made.stirred) if made.stirred else ():
+            if entry.uuid:
+                wanted[entry.uuid] = self.translation.entry(entry)
+                made.updates.append(entry.uuid)
         self._guard(before, held, tree, made, wanted)
         self.refusals += [refusal for refusal in made.refusals if not refusal.key.startswith(BOX)]
         if self.settings.dry_run:
@@ -162,6 +172,29 @@ class CarryOut:
             node = tree.get(refusal.key)
             if node is not None:
                 tree.put(refusal.key, Node(node.parent, node.slot, node.rdn))
+
+    def _add_glue(self, made: Plan, wanted: dict[str, Entry]) -> None:
+        """Glue for parents that the provider does not send, and for those above the base."""
+        for key, entry in made.glue.items():
+            wanted[key] = self.translation.glue(entry)
+        above: list[Add] = []
+        if any(isinstance(change, Add) and change.parent == ROOT for change in made.changes):
+            for dn in self.parties.replica.missing_above():
+                glue = self.translation.glue(entry_at(dn))
+                parent = above[-1].key if above else ROOT
+                above.append(Add(key_at(self.naming.key(dn)), parent, dn, glue.attributes))
+        for number, change in enumerate(made.changes):
+            if isinstance(change, Add):
+                parent = above[-1].key if above and change.parent == ROOT else change.parent  # it has to wait for it
+                attributes = wanted[change.key].attributes if change.key in made.glue else change.attributes
+                made.changes[number] = replace(change, parent=parent, attributes=attributes)
+        made.changes[:0] = above
+        dns = [add.dn for add in above] + [entry.dn for entry in made.glue.values()]
+        if dns:
+            self.notes.append(
+                f"the provider does not send what is above some of its entries ({dns[0]!r} for one, {len(dns)} in all):"
+                " glue, which clients do not see, stands for it, as native syncrepl makes it"
+            )
 
     def _differences(self, keys: list[str], wanted: Mapping[str, Entry], tree: Tree) -> Iterator[Modify]:
         """The Modifies for entries that existed before, from what the consumer holds now."""
@@ -193,7 +226,7 @@ class CarryOut:
         failed = {refusal.key for refusal in refused}
         self.refusals += [refusal for refusal in refused if not refusal.key.startswith(BOX)]
         for change in made.changes:
-            if change.key in failed or change.key.startswith(BOX):
+            if change.key in failed or is_made(change.key):
                 continue
             match change:
                 case Add():
@@ -208,7 +241,7 @@ class CarryOut:
         bad = {refusal.key for refusal in failed}
         for change in mods:
             real = any(mod.name.lower() not in _STAMPS for mod in change.mods)
-            if change.key not in bad and (real or change.key not in self._renamed):
+            if change.key not in bad and not is_made(change.key) and (real or change.key not in self._renamed):
                 self.tally.modified += 1
 
     def _forget(self, tree: Tree, made: Plan, refused: Sequence[Refusal]) -> None:

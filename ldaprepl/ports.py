@@ -14,7 +14,7 @@ from ldaprepl.domain.scope import MATCH_ALL, ReplicationScope
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # a verb must not load the words of all the others
-    from ldaprepl.domain.applyplan import ConfigChange
+    from ldaprepl.domain.configdiff import ConfigChange
     from ldaprepl.domain.csn import Csn, CsnSet
     from ldaprepl.domain.deduction import Place
     from ldaprepl.domain.entry import Entry
@@ -159,7 +159,7 @@ class LiveConfig(Protocol):
         """All of it. Raises `IncompleteRead` when this identity may not read it."""
 
     def change(self, change: ConfigChange) -> None:
-        """One modify request. Raises `GuardRefused` with the server's words when it is refused."""
+        """One modify or add request. Raises `GuardRefused` with the server's words when it is refused."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,11 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from ldaprepl.domain import dn as names
-from ldaprepl.domain.change import BOX, Translation
+from ldaprepl.domain.change import Translation
 from ldaprepl.domain.csn import Csn
 from ldaprepl.domain.entry import Entry
+from ldaprepl.domain.glue import is_glue
+from ldaprepl.domain.plan import is_made
 from ldaprepl.domain.syncrun import Listed
 from ldaprepl.domain.tree import ROOT, Naming, Tree, same_rdn
 from ldaprepl.syncports import Master
@@ -90,7 +92,10 @@ class Scanner:
                 continue
             dn = self.translation.dn(each.dn)
             top = self.naming.is_top(dn)
-            parent = ROOT if top else place.get(self.naming.key(names.parent(dn)))
+            above = self.naming.key(dn if top else names.parent(dn))
+            parent = ROOT if top else place.get(above)
+            if parent is None and is_glue(node.parent) and self.naming.key(tree.dn(node.parent)) == above:
+                continue
             if node.parent != parent or (not top and not same_rdn(node.rdn, names.split(dn)[0])):
                 wanted.append(each)
         return wanted
@@ -98,7 +103,7 @@ class Scanner:
     def vanished(self, tree: Tree, keep: Collection[str]) -> frozenset[str]:
         """What the consumer holds and a complete list lacks; asked for once more where that is cheap, because a
         listing is not a snapshot and an entry may move while it is read."""
-        gone = [key for key in tree.keys() if key not in keep and not key.startswith(BOX)]  # noqa: SIM118
+        gone = [key for key in tree.keys() if key not in keep and not is_made(key)]  # noqa: SIM118
         asked = [key for key in gone if _is_uuid(key)]
         back = self.master.which_exist(asked) if asked and len(asked) <= _ASK_AT_MOST else set()
         return frozenset(key for key in gone if key not in back)

@@ -40,7 +40,8 @@ def _read(master: Master, method: Method, progress: Progress) -> tuple[list[Entr
     if method is not Method.SCAN:
         try:
             outcome = master.refresh(None, progress)
-            return list(outcome.received.values()), outcome.cookie.csns if outcome.cookie else CsnSet()
+            entries = [*outcome.received.values(), *master.subentries()]
+            return entries, outcome.cookie.csns if outcome.cookie else CsnSet()
         except NoSync:
             if method is Method.REFRESH:
                 raise

@@ -9,14 +9,16 @@ compared now and then (`audit`), and after every run that was cut off.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 
 from ldaprepl.carryout import CarryOut
 from ldaprepl.domain.change import BOX, Translation
 from ldaprepl.domain.cookie import SyncCookie
 from ldaprepl.domain.csn import CsnSet
 from ldaprepl.domain.entry import Entry
+from ldaprepl.domain.glue import key_at
+from ldaprepl.domain.plan import is_made
 from ldaprepl.domain.refresh import Kind, NoSync, Outcome, ProviderWentBack, RefreshRequired
 from ldaprepl.domain.scope import ReplicationScope, Scope
 from ldaprepl.domain.syncrun import UNWRITABLE, Listed, Method, Mode, Settings, Stale, SyncReport
@@ -98,7 +100,7 @@ class _Run:
         answer = None
         if method is Method.REFRESH:
             try:
-                answer = self._ask(tree, live)
+                answer = self._with_subentries(self._ask(tree, live))
             except NoSync as error:
                 if self.settings.method is Method.REFRESH:
                     raise
@@ -161,7 +163,7 @@ class _Run:
         interrupted = self.state.fact("clean") == "no"
         rows: dict[str, tuple[str, str, str]] = {}
         for each in self.parties.replica.listing():
-            key = self._consumer_key(each, by_dn)
+            key = self._consumer_key(each, by_dn, known)
             if key in rows:
                 key = f"{_LOCAL}{each.dn}"  # two entries with one identity: a half-done move by somebody
             old = known.get(key)
@@ -198,8 +200,10 @@ class _Run:
         tree = Tree(self.state)
         return {self.naming.key(tree.dn(key)): key for key in known}
 
-    def _consumer_key(self, each: Listed, by_dn: Mapping[bytes, str]) -> str:
+    def _consumer_key(self, each: Listed, by_dn: Mapping[bytes, str], known: Collection[str]) -> str:
         dn_key = self.naming.key(each.dn)
+        if each.glue and each.uuid not in known:  # the provider may be a partial replica, and have some of its own
+            return key_at(dn_key)
         if each.dn.lower().startswith(f"cn={BOX}"):
             return each.dn.partition(",")[0][3:]
         if self.by_dn:
@@ -244,6 +248,11 @@ class _Run:
         gone = frozenset(key for key in tree.keys() if key not in keep)  # noqa: SIM118
         return Answer(received, gone, outcome.cookie, complete=outcome.kind is Kind.FULL)
 
+    def _with_subentries(self, answer: Answer) -> Answer:
+        """A sync session calls a subentry that was changed deleted, and shows none."""
+        found = {entry.uuid: entry for entry in self.master.subentries() if entry.uuid}
+        return replace(answer, received=answer.received | found, gone=answer.gone - found.keys()) if found else answer
+
     def _present(self, tree: Tree, outcome: Outcome) -> Answer:
         """A list of all: what we do not know of it and were not sent is asked for, else it is hidden from us."""
         received = dict(outcome.received)
@@ -265,7 +274,9 @@ class _Run:
     def _retry(self, answer: Answer) -> None:
         """Entries that were refused before come again, until they fit or are gone."""
         again = [each.key for each in self.state.refused() if each.key not in answer.received]
-        again = [key for key in again if key not in answer.gone and not key.startswith((BY_DN, _LOCAL, BOX))]
+        again = [
+            key for key in again if key not in answer.gone and not key.startswith((BY_DN, _LOCAL)) and not is_made(key)
+        ]
         for entry in self._find(again) if again else ():
             if entry.uuid:
                 answer.received[entry.uuid] = entry
@@ -303,7 +314,7 @@ class _Run:
             why=why,
             tally=carry.tally,
             refusals=tuple(carry.refusals),
-            notes=tuple(self.notes.lines),
+            notes=(*self.notes.lines, *carry.notes),
             contextcsn=csns if csns is not None else (self.cookie.csns if self.cookie else CsnSet()),
             changes=tuple(carry.shown) if self.settings.dry_run else None,
             up_to_date=up_to_date,
@@ -313,10 +324,10 @@ class _Run:
 
 
 def _boxes(tree: Tree, source: Source) -> frozenset[str]:
-    """Parking places that a run left when it was cut off; the index holds none."""
+    """Parking places and useless glue that a run may have left when it was cut off; the index holds none."""
     if not isinstance(source, Memory):
         return frozenset()
-    return frozenset(key for key in tree.keys() if key.startswith(BOX))  # noqa: SIM118
+    return frozenset(key for key in tree.keys() if is_made(key))  # noqa: SIM118
 
 
 def _same(one: Node, two: Node) -> bool:

@@ -53,6 +53,9 @@ class Master(Protocol):
     def read_all(self) -> Iterator[Entry]:
         """Every entry of the scope."""
 
+    def subentries(self) -> Iterator[Entry]:
+        """The subentries of the scope (RFC 3672), which no sync session shows; listings and `read_all` hold them."""
+
     def fetch(self, dns: Sequence[str]) -> Iterator[Entry | None]:
         """Single entries in the order of `dns`; None where there is none in the scope."""
 
@@ -89,6 +92,9 @@ class Replica(Protocol):
 
     def holders(self, attribute: str) -> int:
         """How many entries have this attribute."""
+
+    def missing_above(self) -> tuple[str, ...]:
+        """Names above the topmost entries of the scope, up to the suffix, where nothing is; the uppermost first."""
 
     def is_suffix(self) -> bool:
         """Whether the base is a database's suffix, where contextCSN lives."""

@@ -44,7 +44,14 @@ _FILES = {"-y": "password_file", "--password-file": "password_file",
           "--consumer-password-file": "consumer_password_file",
           "--cacert": "cacert", "--cert": "cert", "--key": "key", "--state": "state",
           "-o": "output", "--output": "output"}  # fmt: skip
-_TIMES = {"-w": "warning", "--warning": "warning", "-c": "critical", "--critical": "critical", "--skew": "skew"}
+_TIMES = {
+    "-w": "warning",
+    "--warning": "warning",
+    "-c": "critical",
+    "--critical": "critical",
+    "--skew": "skew",
+    "--recheck": "recheck",
+}
 _CHOICES = {
     "--format": ("format_", ("nagios", "text", "json", "prometheus")),
     "--sasl": ("sasl", ("EXTERNAL",)),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import os
+from typing import Any
 
 import click
 
@@ -12,6 +14,7 @@ from ldaprepl.report.values import printable
 
 COMMANDS = {
     "check": "How well replication does, for Nagios, Prometheus and cron.",
+    "completion": "What makes bash, zsh or fish complete command lines.",
     "config": "What is in force and where it came from; a new ldaprepl.toml.",
     "demo": "A private provider and consumer on this machine, through the whole story.",
     "doctor": "Servers as configured, side by side: what fits, what does not.",
@@ -22,6 +25,8 @@ COMMANDS = {
     "status": "Where every server stands with every server ID.",
     "verify": "Compare every entry of a provider and its consumers.",
 }
+
+_COMPLETE = "_LDAPREPL_COMPLETE"
 
 
 class _Commands(click.Group):
@@ -35,7 +40,20 @@ class _Commands(click.Group):
             return None
         name = cmd_name.replace("-", "_")
         command = getattr(importlib.import_module(f"ldaprepl.cli.{name}"), "command", None)
-        return command if isinstance(command, click.Command) else None
+        if not isinstance(command, click.Command):
+            return None
+        if _COMPLETE in os.environ:
+            from ldaprepl.cli.completion import attach
+
+            attach(command)
+        return command
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        if _COMPLETE in os.environ:  # somebody pressed Tab
+            from ldaprepl.cli.completion import install
+
+            install()
+        return super().main(*args, **extra)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

@@ -12,8 +12,9 @@ import click
 from ldaprepl import applyconfig
 from ldaprepl.applyconfig import Schema
 from ldaprepl.cli import options
-from ldaprepl.cli.init_parts import PYTHON, Job
-from ldaprepl.domain.applyplan import ConfigChange, Survey, objections
+from ldaprepl.cli.init_parts import PYTHON, Job, records_of, updatedn_of
+from ldaprepl.domain.applyplan import Survey, objections, taken, written_objections
+from ldaprepl.domain.configdiff import ConfigChange
 from ldaprepl.domain.consumerplan import plan
 from ldaprepl.domain.provider import Finding
 from ldaprepl.errors import ExitCode, UsageError
@@ -40,11 +41,15 @@ def check_apply(given: options.Given) -> None:
     """Refuse what cannot be applied. Raises `UsageError`."""
     if given["apply"] and given["consumer"] and given["apply"] != given["consumer"]:
         raise UsageError("--apply and --consumer name two servers", "--apply alone is enough.")
-    other = given["full"] or given["for_provider"] or given["mirror"] or given["cascade"] or given["method"] == PYTHON
-    if given["apply"] and other:
+    if given["apply"] and given["full"]:
         raise UsageError(
-            "--apply is for the stanza of a native consumer whose database is there",
-            "Write the rest with --format ldif, and give it to ldapmodify -c or slapadd -n 0.",
+            "--full writes a whole new server, --apply changes one that runs",
+            "--apply alone makes the database too, where it is missing.",
+        )
+    if given["apply"] and given["mirror"]:
+        raise UsageError(
+            "--apply changes one server, --mirror is about two",
+            "Write the pair's part with --format ldif, and give it to ldapmodify -c at each of them.",
         )
     if given["apply"] and given["output"]:
         raise UsageError("--apply writes into the server, --output into a file: choose one")
@@ -74,19 +79,27 @@ def fitted(job: Job, consumer: Running) -> Job:
         given["openldap"] = str(version)
     if consumer.survey.database is not None:
         given["database"] = consumer.survey.database.dn
+    fresh = consumer.survey.database is None and not given["for_provider"]
     rid = job.rid if given["rid"] is not None else consumer.survey.rid_for(job.access.uri, job.scope.base)
-    return replace(job, given=given, rid=rid)
+    return replace(job, given=given, rid=rid, fresh=fresh)
 
 
 def consumer_findings(job: Job, consumer: Running, provider: DirectoryReader) -> tuple[Finding, ...]:
     """What stands against this consumer."""
-    chosen = plan(job.access, job.scope, job.rid, job.manner)
+    if job.given["for_provider"]:
+        return ()
     scope = job.scope if job.scope.filter.startswith("(") else job.whole_filter
+    python = job.given["method"] == PYTHON
     found = [
         applyconfig.missing_schema(provider, scope, subschema(provider), consumer.schema),
-        None if consumer.survey.stanzas else applyconfig.foreign_data(provider, consumer.reader, scope),
+        None if python or consumer.survey.stanzas else applyconfig.foreign_data(provider, consumer.reader, scope),
+        taken(consumer.survey, job.given["directory"]),
     ]
-    return (*objections(consumer.survey, chosen), *(each for each in found if each))
+    if python:
+        against = written_objections(consumer.survey, updatedn_of(job))
+    else:
+        against = objections(consumer.survey, plan(job.access, job.scope, job.rid, job.manner))
+    return (*against, *(each for each in found if each))
 
 
 def apply(job: Job, consumer: Running) -> int:
@@ -103,12 +116,21 @@ def apply(job: Job, consumer: Running) -> int:
             raise UsageError("nobody can be asked whether to change this", "Say --yes, or --dry-run to see it only.")
         return click.confirm(f"Change {consumer.config.uri} so?", err=True)
 
-    chosen = plan(job.access, job.scope, job.rid, job.manner)
-    match applyconfig.apply(consumer.config, chosen, consumer.survey, job.version, agreed):
+    found, uri = consumer.survey, consumer.config.uri
+    if given["for_provider"]:
+        found = applyconfig.survey(consumer.config, job.suffix or job.scope.base)
+        if found.database is None:
+            raise UsageError(f"{uri} has no database for {found.suffix}", "--apply must name the provider itself here.")
+    native = not given["for_provider"] and given["method"] != PYTHON
+    chosen = plan(job.access, job.scope, job.rid, job.manner) if native else None
+    wanted = applyconfig.Wanted(records_of(job, found.database), chosen, job.version)
+    match applyconfig.apply(consumer.config, wanted, found, agreed):
         case None:
-            click.echo(f"Nothing to change: {consumer.config.uri} has all of it.", err=True)
+            click.echo(f"Nothing to change: {uri} has all of it.", err=True)
+        case True if native:
+            click.echo(f"Done: {uri} replicates {job.scope.base} from {job.access.uri}.", err=True)
         case True:
-            click.echo(f"Done: {consumer.config.uri} replicates {job.scope.base} from {job.access.uri}.", err=True)
+            click.echo(f"Done: {uri} has all of it now.", err=True)
         case _:
             click.echo("Nothing was changed.", err=True)
     return ExitCode.OK

@@ -11,6 +11,7 @@ import click
 from ldaprepl.cli import options
 from ldaprepl.cli.command import Command
 from ldaprepl.cli.init_apply import Running, apply, check_apply, consumer_findings, fitted, running
+from ldaprepl.cli.init_mirror import other_node
 from ldaprepl.cli.init_parts import PYTHON, Job, check_usage, text_of
 from ldaprepl.cli.init_seed import write_seed
 from ldaprepl.cli.output import emit, progress
@@ -63,7 +64,7 @@ _place = options.all_of(
 
 _live = options.all_of(
     click.option("--consumer", metavar="URI", help="A running consumer, asked for a free rid and its release."),
-    click.option("--apply", metavar="URI", help="Write the stanza into this running consumer's cn=config."),
+    click.option("--apply", metavar="URI", help="Write it into this running server's cn=config."),
     click.option("--yes", is_flag=True, help="Apply without asking."),
     click.option("--dry-run", is_flag=True, help="Only show what --apply would change."),
 )
@@ -152,6 +153,8 @@ def _found(
             job = replace(job, manner=manner)
             if consumer and profile.base is Outcome.SUCCESS:
                 findings += consumer_findings(job, consumer, probe)
+            if given["mirror"] and profile.base is Outcome.SUCCESS:
+                findings += other_node(job, probe, _way(endpoint._replace(uri=given["mirror"])))
     except ServerUnavailable as error:
         if not given["for_provider"]:
             raise

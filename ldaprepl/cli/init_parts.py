@@ -10,11 +10,13 @@ import secrets
 from dataclasses import dataclass, replace
 
 from ldaprepl.cli import options
-from ldaprepl.domain import providerplan, serverplan
+from ldaprepl.domain import ldif, providerplan, serverplan
 from ldaprepl.domain.blueprint import Blueprint, Places
 from ldaprepl.domain.consumerplan import Manner, plan
+from ldaprepl.domain.entry import Entry
+from ldaprepl.domain.ldif import Record
 from ldaprepl.domain.provider import Access
-from ldaprepl.domain.providerplan import ProviderNeeds
+from ldaprepl.domain.providerplan import ProviderNeeds, admin
 from ldaprepl.domain.schemaplan import SchemaPlan
 from ldaprepl.domain.scope import MATCH_ALL, ReplicationScope
 from ldaprepl.domain.secret import Secret
@@ -23,7 +25,7 @@ from ldaprepl.domain.version import Version
 from ldaprepl.domain.words import Form
 from ldaprepl.errors import UsageError
 from ldaprepl.report.blueprint import render
-from ldaprepl.report.stanza import render_plan
+from ldaprepl.report.stanza import ANY_DATABASE, render_plan
 from ldaprepl.wire.endpoint import parse_uri
 
 _PORTABLE, _SERVER = Version(2, 4), Version(2, 5)
@@ -42,6 +44,7 @@ class Job:
     suffix: str = ""
     sync_present: bool = False
     schema: SchemaPlan | None = None
+    fresh: bool = False  # the running consumer has no database for it yet
 
     @property
     def form(self) -> Form:
@@ -65,6 +68,7 @@ class Job:
             suffix=self.scope.consumer_base,
             version=self.version,
             whole=self.given["full"],
+            fresh=self.fresh,
             provides=self.given["cascade"],
             directory=self.given["directory"],
             places=Places(self.given["module_dir"], self.given["schema_dir"]),
@@ -117,6 +121,22 @@ def text_of(job: Job) -> str:
     return render(_blueprint(job), job.form, job.version, whole=whole, database=given["database"])
 
 
+def records_of(job: Job, database: Entry | None) -> tuple[Record, ...]:
+    """The part as change records for a running server; a native stanza only where the database is new too, for in one
+    that is there it may have to join others. Raises as `text_of` does.
+    """
+    given, native = job.given, not job.given["for_provider"] and job.given["method"] != PYTHON
+    if native and not (job.fresh or given["cascade"]):
+        return ()
+    part = _blueprint(job)
+    if native and not job.fresh:
+        (held,) = part.databases
+        lines = tuple(line for line in held.lines if line.name != "index")  # these come with the stanza
+        part = replace(part, databases=(replace(held, lines=lines, plans=(), after=()),))
+    text = render(part, Form.CN_CONFIG, job.version, whole=False, database=database.dn if database else ANY_DATABASE)
+    return tuple(ldif.records(text.splitlines()))
+
+
 def _blueprint(job: Job) -> Blueprint:
     given, access, target = job.given, job.access, job.target
     if given["for_provider"]:
@@ -131,13 +151,19 @@ def _blueprint(job: Job) -> Blueprint:
             return providerplan.provider_server(access, replace(needs, present=False), target.schemas)
         return providerplan.provider_part(access, needs)
     if given["method"] == PYTHON:
-        return serverplan.written_by_sync(given["consumer_bind_dn"] or "", access.uri, access, target)
+        return serverplan.written_by_sync(updatedn_of(job), access.uri, access, target)
     first = plan(access, job.scope, job.rid, job.manner)
     if not given["mirror"]:
         return serverplan.consumer(first, access, target)
     other = replace(access, uri=given["mirror"], local=parse_uri(given["mirror"]).on_this_machine)
     plans = (first, plan(other, job.scope, (job.rid % 999) + 1, job.manner))
     return serverplan.mirror(plans, access, target)
+
+
+def updatedn_of(job: Job) -> str:
+    """Whom `ldaprepl sync` writes as: the identity for the consumer, unless it is one of cn=config; else its rootdn."""
+    named = job.given["consumer_bind_dn"] or ""
+    return admin(job.scope.consumer_base) if not named or named.lower().endswith("cn=config") else named
 
 
 def _hashed(password: Secret | None) -> Secret | None:

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
+from ldaprepl.domain import configdiff
 from ldaprepl.domain import dn as names
+from ldaprepl.domain.configdiff import ConfigChange, Modification
 from ldaprepl.domain.consumerplan import ConsumerPlan
 from ldaprepl.domain.entry import Entry
 from ldaprepl.domain.keywords import KEYWORDS, Syntax
 from ldaprepl.domain.provider import Finding, Severity
+from ldaprepl.domain.providerplan import MAXSIZE
 from ldaprepl.domain.secret import Secret
 from ldaprepl.domain.stanza import Stanza
 from ldaprepl.domain.version import Version
@@ -33,30 +36,14 @@ _WRITTEN_DEFAULTS: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Modification:
-    """One modification of an entry: `operation` is add or replace. Values of olcSyncrepl hold passwords."""
-
-    operation: str
-    name: str
-    values: tuple[str, ...] = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class ConfigChange:
-    """One modify request."""
-
-    dn: str
-    modifications: tuple[Modification, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Survey:
-    """The database of a suffix as cn=config has it, and every rid that the server uses."""
+    """The database of a suffix as cn=config has it, and every rid that the server uses. `held` is all of cn=config."""
 
     suffix: str
     database: Entry | None
     rids: frozenset[int] = frozenset()
     suffixes: tuple[str, ...] = ()
+    held: tuple[Entry, ...] = ()
 
     @property
     def stanzas(self) -> tuple[str, ...]:
@@ -97,20 +84,38 @@ def survey(entries: Iterable[Entry], suffix: str) -> Survey:
     suffixes = [(_text(value), entry) for entry in held for value in entry.values("olcSuffix")]
     database = next((entry for text, entry in suffixes if _dn(text) == _dn(suffix)), None)
     known = frozenset(rid for rid in rids if rid is not None)
-    return Survey(suffix, database, known, tuple(text for text, _ in suffixes))
+    return Survey(suffix, database, known, tuple(text for text, _ in suffixes), tuple(held))
 
 
 def objections(found: Survey, plan: ConsumerPlan) -> tuple[Finding, ...]:
-    """What stands against applying: errors forbid it."""
+    """What stands against a native consumer: errors forbid it."""
     return tuple(_objections(found, plan))
 
 
+def written_objections(found: Survey, updatedn: str) -> tuple[Finding, ...]:
+    """What stands against a consumer that `ldaprepl sync` writes to as `updatedn`."""
+    return tuple(_written_objections(found, updatedn))
+
+
+def taken(found: Survey, directory: str) -> Finding | None:
+    """An error when a database that is missing would share its folder with another: slapd does not refuse that."""
+    owner = configdiff.directories(found.held).get(directory.rstrip("/"))
+    if found.database is not None or owner is None:
+        return None
+    text = f"the consumer has no database for {found.suffix}, and {directory} is in use for {owner}"
+    cure = "Give another folder with --directory; it must exist there and belong to slapd's user."
+    return Finding("directory-taken", Severity.ERROR, text, cure)
+
+
 def changes(found: Survey, plan: ConsumerPlan, version: Version) -> tuple[ConfigChange, ...]:
-    """What is to be written, in this order. Empty when all of it is there. Raises `StanzaRefused`."""
+    """What is to be written into the database that is there, in this order. Empty when all of it is there, or no
+    database. Raises `StanzaRefused`."""
     database = found.database
     if database is None:
-        raise UsageError(f"there is no database for {found.suffix}")
+        return ()
     wanted = []
+    if _is_mdb(database) and not database.values("olcDbMaxSize"):
+        wanted.append(ConfigChange(database.dn, (Modification("add", "olcDbMaxSize", (MAXSIZE,)),)))
     for name in _missing_indexes(database):
         wanted.append(ConfigChange(database.dn, (Modification("add", "olcDbIndex", (f"{name} eq",)),)))
     consumer = (*_stanza_change(found, plan, version), *_updateref_change(database, plan))
@@ -130,9 +135,8 @@ def _objections(found: Survey, plan: ConsumerPlan) -> Iterator[Finding]:
     database = found.database
     if database is None:
         there = ", ".join(found.suffixes) or "none"
-        text = f"the consumer has no database for {found.suffix} (it has: {there})"
-        cure = "Make one: ldaprepl init-consumer --full writes it."
-        yield Finding("no-database", Severity.ERROR, text, cure)
+        text = f"the consumer has no database for {found.suffix} yet (it has: {there}): it will be made"
+        yield Finding("no-database", Severity.NOTE, text)
         return
     if not database.values("olcRootDN"):
         text = f"{database.dn} has no olcRootDN, and slapd refuses a stanza without: replication writes as that one"
@@ -149,9 +153,30 @@ def _objections(found: Survey, plan: ConsumerPlan) -> Iterator[Finding]:
     writable = [name for name in _SHADOW if b"TRUE" in {value.upper() for value in database.values(name)}]
     if not found.stanzas and writable:
         yield Finding("multi-provider", Severity.WARNING, f"{database.dn} has {writable[0]}: clients may write to it")
-    if "mdb" in database.dn.partition(",")[0].lower() and not database.values("olcDbMaxSize"):
-        text = f"{database.dn} has no olcDbMaxSize: mdb stops at 10 MiB, and replication with it"
-        yield Finding("no-maxsize", Severity.WARNING, text, "Add olcDbMaxSize: 1073741824 to it.")
+    elsewhere = [_text(value) for value in database.values("olcUpdateRef")]
+    if plan.updateref and elsewhere and plan.updateref.rstrip("/") not in [each.rstrip("/") for each in elsewhere]:
+        text = f"{database.dn} sends writers to {', '.join(elsewhere)}, not to this provider; that stays so"
+        yield Finding("updateref", Severity.NOTE, text)
+
+
+def _written_objections(found: Survey, updatedn: str) -> Iterator[Finding]:
+    database = found.database
+    if database is None:
+        there = ", ".join(found.suffixes) or "none"
+        text = f"the consumer has no database for {found.suffix} yet (it has: {there}): it will be made"
+        yield Finding("no-database", Severity.NOTE, text)
+        return
+    if found.stanzas:
+        text = f"{database.dn} has a syncrepl stanza: a native consumer cannot be written by ldaprepl sync too"
+        yield Finding("native", Severity.ERROR, text, "Delete olcSyncrepl first.")
+    held = [_text(value) for value in database.values("olcUpdateDN")]
+    if held and not configdiff.same_name(held[0], updatedn):
+        text = f"{database.dn} has olcUpdateDN {held[0]}, and is to have {updatedn}"
+        yield Finding("updatedn", Severity.ERROR, text, f"Name it with --consumer-bind-dn {held[0]!r}, or delete it.")
+
+
+def _is_mdb(database: Entry) -> bool:
+    return "mdb" in database.dn.partition(",")[0].lower()
 
 
 def _stanza_change(found: Survey, plan: ConsumerPlan, version: Version) -> tuple[Modification, ...]:
@@ -181,12 +206,8 @@ def _updateref_change(database: Entry, plan: ConsumerPlan) -> tuple[Modification
 
 
 def _missing_indexes(database: Entry) -> list[str]:
-    indexed = set()
-    for value in database.values("olcDbIndex"):
-        attributes, _, kinds = _text(value).replace('"', "").partition(" ")
-        if not kinds.strip() or "eq" in re.split(r"[, ]+", kinds.lower()):
-            indexed |= {name.strip().lower() for name in attributes.split(",")}
-    return [name for name in _INDEXED if name.lower() not in indexed]
+    there = configdiff.indexed(database)
+    return [name for name in _INDEXED if name.lower() not in there]
 
 
 def _meaning(stanza: Stanza) -> dict[str, object]:

@@ -113,6 +113,11 @@ class Translation:
             kept = {name: self._values(name, values) for name, values in kept.items()}
         return Entry(self.dn(entry.dn), kept)
 
+    def glue(self, entry: Entry) -> Entry:
+        """An entry of our own making, as far as this consumer lets us write it."""
+        kept = {name: v for name, v in entry.attributes.items() if self.schema.canonical(name) not in self.refused}
+        return Entry(entry.dn, kept)
+
     def writes(self, name: str) -> bool:
         """Whether this attribute is ours to write (and, on the consumer, ours to take away)."""
         known = self._known.get(name)
@@ -126,7 +131,7 @@ class Translation:
         if base in self.refused or any(self.schema.canonical(out) in (canonical, base) for out in self.scope.exattrs):
             return False
         named = {self.schema.canonical(attr) for attr in self.scope.attrs if attr not in ("*", "+")}
-        if canonical in named or base in named or base in _STAMP_KEYS:
+        if canonical in named or base in named or base in _STAMP_KEYS or base == "objectclass":
             return True
         if base in SERVER_LOCAL or self.schema.is_server_local(name):
             return False

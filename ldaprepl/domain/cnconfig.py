@@ -8,7 +8,7 @@ rules of cn=config, which are not those of slapd.conf (`words.split_config`). Fi
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -44,12 +44,26 @@ _PASSWORDS: Final = frozenset({"rootpw"})
 _SPLIT: Final = frozenset({"syncrepl", "limits", "index", "access", "serverid", "syncprov-checkpoint", "logpurge"})
 
 
-def read(text: str, name: str) -> Configuration:
+def read(text: str, name: str, include: Callable[[str], str | None] | None = None) -> Configuration:
     """Read LDIF of cn=config (slapcat -n 0, a backup, an input of slapadd -n 0). `name` is the file's name for places.
 
-    `include:` lines are remarks. Raises ValueError with file and line when the text is not LDIF.
+    `include` gives the text of a file that an `include:` line names, or None; each file is read once. What it does not
+    give is a remark. Raises ValueError with file and line when a text is not LDIF.
     """
-    return _build(list(_records(text, name, "")), _includes(text, name))
+    records: list[_Record] = []
+    remarks: list[Remark] = []
+    pending, seen = [(text, name)], {name}
+    while pending:
+        text, name = pending.pop(0)
+        records += _records(text, name, "")
+        for wanted, place in _includes(text, name):
+            content = include(wanted) if include and wanted not in seen else None
+            if content is not None:
+                pending.append((content, wanted))
+            elif wanted not in seen:
+                remarks.append(Remark(RemarkKind.INCLUDE, place, f"includes {wanted}, which is not read here"))
+            seen.add(wanted)
+    return _build(records, remarks)
 
 
 def read_folder(files: Mapping[str, str]) -> Configuration:
@@ -168,9 +182,8 @@ def _records(text: str, name: str, above: str) -> Iterator[_Record]:
         raise ValueError(f"{name}: {problem}") from problem
 
 
-def _includes(text: str, name: str) -> list[Remark]:
-    return [
-        Remark(RemarkKind.INCLUDE, Place(name, number), "an include: line, which is not followed")
-        for number, line in enumerate(text.split("\n"), 1)
-        if line.lower().startswith("include:")
-    ]
+def _includes(text: str, name: str) -> Iterator[tuple[str, Place]]:
+    """The file names of the include: lines (file: URLs, slapadd(8)) and where they stand."""
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.lower().startswith("include:"):
+            yield line.partition(":")[2].strip().removeprefix("file://"), Place(name, number)

@@ -18,10 +18,9 @@ from ldaprepl.domain import dn as names
 from ldaprepl.domain.cause import Code, told
 from ldaprepl.domain.compare import SERVER_LOCAL
 from ldaprepl.domain.csn import Csn, CsnSet
-from ldaprepl.domain.scope import MATCH_ALL, ReplicationScope, Scope
+from ldaprepl.domain.scope import BOOKKEEPING, MATCH_ALL, ReplicationScope, Scope
 from ldaprepl.domain.verdict import Cause, Finding, Kind, State, Trace
 
-_STAMPS = frozenset(("entrycsn", "modifytimestamp", "modifiersname", "createtimestamp", "creatorsname"))
 _CLOCKS_DIFFER = timedelta(minutes=5)
 _NEWER = "the consumer holds a newer version"
 _LOST_THERE = "the consumer holds what the provider lost"
@@ -155,7 +154,7 @@ def _extra(finding: Finding, known: Evidence, setting: Setting) -> Cause | None:
     if finding.consumer and finding.consumer.odd:
         return told(Code.FOREIGN_STAMP)
     if csn.sid not in setting.provider:
-        return _written(csn, setting)
+        return _written(finding, csn, setting)
     if setting.provider.covers(csn):
         return told(Code.LOST_DELETE, likely=known.place is not Place.GONE)
     return told(Code.WENT_BACK, sign=_LOST_THERE)
@@ -179,7 +178,7 @@ def _unequal(finding: Finding, setting: Setting) -> Cause | None:
     if finding.kind is Kind.DIFFERS and all(_is_stamp(each.name) for each in finding.attributes):
         return told(Code.STAMPS_ONLY)
     if there.sid not in setting.provider and setting.provider:
-        return told(Code.FOREIGN_STAMP) if theirs.odd else _written(there, setting)
+        return told(Code.FOREIGN_STAMP) if theirs.odd else _written(finding, there, setting)
     if finding.kind is Kind.IDENTITY:
         return _identity(ours, theirs)
     if here == there:
@@ -199,9 +198,12 @@ def _identity(ours: Trace, theirs: Trace) -> Cause | None:
     return told(Code.WENT_BACK, likely=True, sign=_NEWER) if ours.created < theirs.created else None
 
 
-def _written(csn: Csn, setting: Setting) -> Cause:
+def _written(finding: Finding, csn: Csn, setting: Setting) -> Cause:
     """A server ID that the provider's contextCSN does not hold. Where the consumer's own does, that settles it."""
-    return told(Code.WRITTEN, likely=csn.sid not in setting.consumer, sid=f"{csn.sid:03x}")
+    who = finding.consumer.modifier if finding.consumer else ""
+    if _key(who) == _key(finding.consumer_dn):
+        who = "the entry itself"  # many may change themselves, and are one group all the same
+    return told(Code.WRITTEN, likely=csn.sid not in setting.consumer, sid=f"{csn.sid:03x}", who=who or "not shown")
 
 
 # -- what only shows in many findings ----------------------------------------------------------------------------------
@@ -277,7 +279,7 @@ def _is_local(name: str) -> bool:
 
 
 def _is_stamp(name: str) -> bool:
-    return name.lower() in _STAMPS
+    return name.lower() in BOOKKEEPING
 
 
 def _round(entries: int) -> bool:

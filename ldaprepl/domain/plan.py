@@ -5,7 +5,8 @@ entry below itself. The provider sends final states only: a swap is two entries 
 and re-created name another identity under the same DN, a renamed subtree one entry. So: do whatever can be done now,
 again and again; where nothing can, park an entry that wants to move under a box of its own and go on. DNs are computed
 when a change is made, so a container that moved costs nothing. An entry that comes where one that goes still stands
-*takes its place over* (a Modify that changes the identity too), so that what is below need not move.
+*takes its place over* (a Modify that changes the identity too), so that what is below need not move. Where a parent is
+not there and will not come, glue stands for it (`domain.glue`).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from ldaprepl.domain import dn as names
 from ldaprepl.domain.change import BOX, Add, Change, Delete, Rename
 from ldaprepl.domain.entry import Entry
+from ldaprepl.domain.glue import entry_at, is_glue, key_at
 from ldaprepl.domain.tree import ROOT, Naming, Node, Tree, same_rdn
 
 
@@ -31,18 +33,26 @@ class Refusal:
 @dataclass(slots=True)
 class Plan:
     """`changes` in order; then `updates`: keys that existed before, whose attributes are to be compared (afterwards,
-    because a rename stamps). `taken`: new key by old key, for names that were taken over."""
+    because a rename stamps). `taken`: new key by old key, for names that were taken over. `glue`: what has to be there,
+    by key; `stirred`: entries that nobody sent and that have to be moved all the same, which stamps them."""
 
     changes: list[Change] = field(default_factory=list)
     updates: list[str] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
     taken: dict[str, str] = field(default_factory=dict)
+    glue: dict[str, Entry] = field(default_factory=dict)
+    stirred: list[str] = field(default_factory=list)
     parked: int = 0
 
     @property
     def deletes(self) -> int:
         """Entries that go for good."""
-        return sum(isinstance(change, Delete) and not change.key.startswith(BOX) for change in self.changes)
+        return sum(isinstance(change, Delete) and not is_made(change.key) for change in self.changes)
+
+
+def is_made(key: str) -> bool:
+    """Whether this is an entry of our own making, which no provider has: a parking place or glue."""
+    return key.startswith(BOX) or is_glue(key)
 
 
 def plan(
@@ -70,8 +80,10 @@ class _Planner:
         naming: Naming,
         stamps: Mapping[str, str],
     ) -> None:
-        self.tree, self.received, self.naming, self.stamps = tree, received, naming, stamps
-        self.gone = frozenset(key for key in gone if key in tree and key not in received and key != ROOT)
+        self.tree, self.received, self.naming, self.stamps = tree, dict(received), naming, stamps
+        self.gone = frozenset(
+            key for key in gone if key in tree and key not in received and key != ROOT and not is_glue(key)
+        )
         self.going: dict[str, None] = {}  # an ordered set: deepest first
         self.plan = Plan()
         self.by_dn: dict[bytes, str] = {}
@@ -81,14 +93,16 @@ class _Planner:
         self.boxes: list[str] = []
         self.parked: set[str] = set()
         self._resolved: dict[bytes, str | None] = {}
+        self._left = [key for key in gone if is_glue(key)]  # what may have lost its last entry
 
     def run(self) -> Plan:
         self._aim()
         self._sort_out()
         while self.going or self.moves or self.adds:
-            if not (self._delete() + self._move() + self._add()) and not self._park():
+            if not (self._delete() + self._move() + self._add()) and not self._park() and not self._into_glue():
                 self._give_up()
                 break
+        self._tidy()
         for box in self.boxes:
             if not self.tree.has_children(box):
                 self._emit_delete(box)
@@ -106,13 +120,13 @@ class _Planner:
                 refused.add(key)
             else:
                 self.by_dn[dn_key] = key
-        for key, entry in self.received.items():
+        for key, entry in list(self.received.items()):
             if key not in refused:
                 self._aim_at(key, entry)
 
     def _aim_at(self, key: str, entry: Entry) -> None:
         try:
-            parent = ROOT if self.naming.is_top(entry.dn) else self._resolve(names.parent(entry.dn))
+            parent = ROOT if self.naming.is_top(entry.dn) else self._parent(names.parent(entry.dn))
         except ValueError as error:
             self._refuse(key, entry.dn, str(error))
             return
@@ -121,6 +135,27 @@ class _Planner:
             return
         csn = self.stamps.get(key, entry.csn or "")
         self.target[key] = self.naming.place(entry.dn, parent, csn)
+
+    def _parent(self, dn: str) -> str | None:
+        """Who will have this DN: an entry, or glue, with more of it above where that is needed. None: out of scope."""
+        found = self._resolve(dn)
+        if found is not None or not self.naming.covers(dn):
+            return found
+        parent = ROOT if self.naming.is_top(dn) else self._parent(names.parent(dn))
+        if parent is None:
+            return None
+        dn_key = self.naming.key(dn)
+        key = self._make(dn)
+        self.by_dn[dn_key] = key
+        self.target[key] = self.naming.place(dn, parent)
+        return key
+
+    def _make(self, dn: str) -> str:
+        key = key_at(self.naming.key(dn))
+        while key in self.tree:  # glue that has moved away with what is above it
+            key += "+"
+        self.received[key] = self.plan.glue[key] = entry_at(dn)
+        return key
 
     def _resolve(self, dn: str) -> str | None:
         """Who will have this DN in the end: a received entry, or one that stays, seen from its final parent."""
@@ -133,14 +168,12 @@ class _Planner:
         return self._resolved[dn_key]
 
     def _resolve_held(self, dn: str, dn_key: bytes) -> str | None:
-        if not dn.strip() or (dn_key == self.naming.base_key and not self.naming.holds_base):
+        if not self.naming.covers(dn):
             return None
         if self.naming.is_top(dn):
             parent: str | None = ROOT
             slot = dn_key
         else:
-            if not self.naming.schema.is_below(dn, self.naming.base):
-                return None
             parent = self._resolve(names.parent(dn))
             slot = self.naming.key(names.split(dn)[0])
         if parent is None:
@@ -174,16 +207,42 @@ class _Planner:
                 self.moves[key] = node
             elif held.csn != node.csn:
                 self.tree.put(key, replace(held, csn=node.csn))
+        for key, node in list(self.moves.items()):
+            self._empty_glue(key, node)
+
+    def _empty_glue(self, key: str, node: Node) -> None:
+        """Where an entry moves to a place that glue holds, what is below the glue moves below the entry."""
+        old = self.tree.at(node.parent, node.slot) if node.parent in self.tree else None
+        if old is not None and old != key and is_glue(old):
+            self._pour(old, key)
+
+    def _pour(self, old: str, into: str) -> None:
+        """Glue itself cannot be renamed (it lacks its naming attribute): what is needed of it is made anew."""
+        for child in self.tree.children(old):
+            held = self.tree.get(child)
+            if held is None or child in self.target or child in self.going:
+                continue
+            if not is_glue(child):
+                self.moves[child] = replace(held, parent=into)
+                self.plan.stirred.append(child)
+                continue
+            dn = f"{held.rdn},{self.received[into].dn}"
+            dn_key = self.naming.key(dn)
+            if dn_key not in self.by_dn:
+                made = self.by_dn[dn_key] = self._make(dn)
+                self.adds[made] = self.target[made] = Node(into, held.slot, held.rdn)
+            self._pour(child, self.by_dn[dn_key])
+        self.going[old] = None
 
     def _take_over(self, key: str) -> bool:
-        """A new entry whose name is held, under the same parent, by one that goes. From the top down."""
+        """A new entry whose name is held, under the same parent, by one that goes, or by glue. From the top down."""
         node = self.target[key]
         old = self.tree.at(node.parent, node.slot) if node.parent in self.tree else None
-        if old is None or old not in self.going:
+        if old is None or not (old in self.going or is_glue(old)):
             return False
         self.tree.rekey(old, key)
         self.plan.taken[old] = key
-        del self.going[old]
+        self.going.pop(old, None)
         return True
 
     # -- doing what can be done --------------------------------------------------------------------------------------
@@ -191,17 +250,30 @@ class _Planner:
     def _delete(self) -> int:
         done = 0
         for key in list(self.going):
+            self._sweep(key)
             if not self.tree.has_children(key):
                 self._emit_delete(key)
                 del self.going[key]
                 done += 1
         return done
 
+    def _sweep(self, key: str) -> None:
+        """Glue that stands for nothing, left by a run that was cut off, must not hold up a delete."""
+        for child in self.tree.children(key):
+            if is_glue(child) and child not in self.going:
+                self._sweep(child)
+                if not self.tree.has_children(child) and not self._awaited(child):
+                    self._emit_delete(child)
+
+    def _awaited(self, key: str) -> bool:
+        return any(node.parent == key for waiting in (self.adds, self.moves) for node in waiting.values())
+
     def _emit_delete(self, key: str) -> None:
         node = self.tree.get(key)
         assert node is not None
         self.plan.changes.append(Delete(key, node.parent, self.tree.dn(key)))
         self.tree.remove(key)
+        self._left.append(node.parent)
 
     def _free(self, key: str, node: Node) -> bool:
         return node.parent in self.tree and self.tree.at(node.parent, node.slot) in (None, key)
@@ -222,6 +294,7 @@ class _Planner:
         delete_old = not self._keeps_rdn_value(key, held.rdn)
         self.plan.changes.append(Rename(key, node.parent, self.tree.dn(key), node.rdn, superior, delete_old))
         self.tree.put(key, node)
+        self._left.append(held.parent)
 
     def _keeps_rdn_value(self, key: str, rdn: str) -> bool:
         """Whether the old naming values are still among the entry's values."""
@@ -274,6 +347,32 @@ class _Planner:
         self.parked.add(key)
         self.plan.parked += 1
         return True
+
+    def _into_glue(self) -> bool:
+        """What goes while entries below it stay becomes glue: one, the lowest, or none."""
+        if not self.going:
+            return False
+        old = next(iter(self.going))
+        key = self._make(self.tree.dn(old))
+        del self.going[old]
+        self.tree.rekey(old, key)
+        held = self.tree.get(key)
+        assert held is not None
+        self.tree.put(key, replace(held, csn=""))
+        self.plan.taken[old] = key
+        self.plan.updates.append(key)
+        return True
+
+    def _tidy(self) -> None:
+        """Glue goes with the last entry below it; the base stays, it holds contextCSN."""
+        for parent in self._left:
+            key = parent
+            while is_glue(key) and key in self.tree and not self.tree.has_children(key):
+                node = self.tree.get(key)
+                if node is None or node.parent == ROOT:
+                    break
+                self._emit_delete(key)
+                key = node.parent
 
     def _give_up(self) -> None:
         """What is left contradicts itself: say so and leave it."""

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 MATCH_ALL = "(objectClass=*)"
 EVERY_ATTRIBUTE = ("*", "+")
+BOOKKEEPING = frozenset(("entrycsn", "modifytimestamp", "modifiersname", "createtimestamp", "creatorsname"))
 STAMPS = ("entryUUID", "entryCSN", "modifyTimestamp")  # who an entry is, and what moves with every change of it
 
 

@@ -33,14 +33,15 @@ _UPDATEREF: Final = "where clients are sent that want to write here"
 class Target:
     """The consumer that is written for.
 
-    `suffix` of its database; `version` of its slapd; `whole`: the server is new, else the lines are for one that is
-    there; `provides`: it will be a provider itself. `rootpw` is written for a new server as it stands (a hash), and its
-    `modules` are loaded beside back_mdb.
+    `suffix` of its database; `version` of its slapd; `whole`: the server is new, `fresh`: only the database is, else
+    the lines are for one that is there; `provides`: it will be a provider itself. `rootpw` is written for a new server
+    as it stands (a hash), and its `modules` are loaded beside back_mdb.
     """
 
     suffix: str
     version: Version
     whole: bool = False
+    fresh: bool = False
     provides: bool = False
     directory: str = "/var/lib/ldap"
     schemas: Schemas = field(default_factory=Schemas)
@@ -101,7 +102,8 @@ def written_by_sync(updatedn: str, provider: str, access: Access, target: Target
 def _server(heading: str, access: Access, target: Target, content: _Content) -> Blueprint:
     provides = target.provides or bool(content.ids)
     lines = (*content.own, *(replica_lines(replica_dn(access)) if provides else ()))
-    if target.whole:
+    new = target.whole or target.fresh
+    if new:
         lines = (*base_lines(target.suffix, target.directory), *lines, *passwords_closed())
     database = Database(
         target.suffix,
@@ -110,7 +112,7 @@ def _server(heading: str, access: Access, target: Target, content: _Content) -> 
         content.after,
         (syncprov(),) if provides else (),
         target.rootpw if target.whole else None,
-        target.whole,
+        new,
     )
-    modules = (*(("back_mdb", *target.modules) if target.whole else ()), *(("syncprov",) if provides else ()))
+    modules = (*(("back_mdb", *target.modules) if new else ()), *(("syncprov",) if provides else ()))
     return Blueprint((heading,), (database,), modules, content.ids, target.schemas, target.places)

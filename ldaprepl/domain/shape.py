@@ -12,8 +12,10 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ldaprepl.domain.change import BOX, SMALL_TREE
+from ldaprepl.domain.change import SMALL_TREE
 from ldaprepl.domain.entry import Entry
+from ldaprepl.domain.glue import is_glue
+from ldaprepl.domain.plan import is_made
 from ldaprepl.domain.tree import ROOT, Naming, Tree
 
 _ELSEWHERE = ("referral", "alias")
@@ -36,12 +38,12 @@ def shape(tree: Tree, gone: Collection[str], naming: Naming, contexts: Sequence[
     """Before the plan. `contexts` are the provider's naming contexts below the base, as the consumer would name them;
     `known` is the identity of the base where it is known better than from the consumer."""
     base = (tree.at(ROOT, naming.base_key) or "") if naming.holds_base else ""
-    losses = Counter(_branch(tree, key, base) for key in gone if key in tree and not key.startswith(BOX))
+    losses = Counter(_branch(tree, key, base) for key in gone if key in tree and not is_made(key))
     losses.pop("", None)
     keys = [(dn, naming.key(dn)) for dn in contexts]
     inside: Counter[str] = Counter()
     for key in gone if keys else ():
-        if key in tree:
+        if key in tree and not is_made(key):
             own = naming.key(tree.dn(key))
             inside.update(dn for dn, above in keys if own == above or own.endswith(b"," + above))
     return Shape(known or base, losses, {key: tree.dn(key) for key in losses}, list(inside.items()))
@@ -59,15 +61,16 @@ def objections(
             target = b" ".join(top.values("ref") or top.values("aliasedObjectName")).decode("utf-8", "replace")
             yield f"the provider's base {naming.base!r} is {_a(word)} now, to {target!r}: its tree is elsewhere"
             return
-    if before.base and base and base != before.base:
+    if before.base and base and base != before.base and not (is_glue(base) or is_glue(before.base)):
         yield (
             f"the base {naming.base!r} is not the entry that it was (entryUUID {base}, before {before.base}): the"
             " provider was loaded anew, or is another one"
         )
     for dn, count in before.inside:
+        what = "1 entry" if count == 1 else f"{count} entries"
         yield (
-            f"{count} {'entry' if count == 1 else 'entries'} of {dn!r} would be deleted, which the provider keeps in a"
-            " database of its own: a search from the base does not show it"
+            f"{what} of {dn!r} would be deleted, which the provider keeps in a database of its own: a search from the"
+            " base does not show it"
         )
     for branch, count in before.losses.items():
         now = taken.get(branch, branch)

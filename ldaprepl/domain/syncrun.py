@@ -65,11 +65,13 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One line of a listing: identity and age of an entry. `stamp` is entryCSN, or modifyTimestamp, or empty."""
+    """One line of a listing: identity and age of an entry. `stamp` is entryCSN, or modifyTimestamp, or empty; `glue`
+    for what stands for an entry that is not there."""
 
     dn: str
     uuid: str | None
     stamp: str
+    glue: bool = False
 
 
 @dataclass

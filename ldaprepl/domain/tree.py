@@ -212,6 +212,11 @@ class Naming:
             return self.key(dn) == self.base_key
         return self.key(names.parent(dn)) == self.base_key
 
+    def covers(self, dn: str) -> bool:
+        """Whether this name can be part of the tree."""
+        key = self.key(dn)
+        return self.schema.is_below(dn, self.base) and (self.holds_base or key != self.base_key)
+
     def place(self, dn: str, parent: str, csn: str = "") -> Node:
         """The node of an entry below the entry `parent` (a key; ROOT for the topmost)."""
         if parent == ROOT:

@@ -20,7 +20,7 @@ SYNC_DONE = "1.3.6.1.4.1.4203.1.9.1.3"
 _SCOPES = {"base": 0, "one": 1, "sub": 2, "subord": 3}
 _SEARCH, _ABANDON, _UNBIND, _CONTROLS = 0x63, 0x50, 0x42, 0xA0
 _OPERATIONS = {"add": 0, "delete": 1, "replace": 2}
-_BIND, _MODIFY, _EXTENDED = 0x60, 0x66, 0x77
+_BIND, _MODIFY, _ADD, _EXTENDED = 0x60, 0x66, 0x68, 0x77
 
 
 class Control(NamedTuple):
@@ -118,6 +118,12 @@ class Change(NamedTuple):
 def modify(message_id: int, dn: str, changes: Sequence[Change]) -> bytes:
     """Modify one entry: all of the changes or none (RFC 4511, section 4.6)."""
     return _message(message_id, tlv(_MODIFY, octets(dn), tlv(SEQUENCE, *(change.encoded() for change in changes))))
+
+
+def add(message_id: int, dn: str, attributes: Sequence[tuple[str, Sequence[bytes]]]) -> bytes:
+    """Add one entry (RFC 4511, section 4.7)."""
+    lines = (tlv(SEQUENCE, octets(name), tlv(SET, *map(octets, values))) for name, values in attributes)
+    return _message(message_id, tlv(_ADD, octets(dn), tlv(SEQUENCE, *lines)))
 
 
 def abandon(message_id: int, target: int) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ldaprepl.domain import cnconfig, ldif
-from ldaprepl.domain.applyplan import ConfigChange
+from ldaprepl.domain.configdiff import ConfigChange
 from ldaprepl.domain.stanza import Parameter, Stanza
 from ldaprepl.domain.words import Form
 
@@ -14,7 +14,10 @@ def render_changes(changes: Sequence[ConfigChange]) -> str:
     """The change records; passwords in them are stars, so this is for reading and not for ldapmodify."""
     parts = []
     for change in changes:
-        parts += [ldif.line("dn", change.dn), "changetype: modify\n"]
+        parts += [ldif.line("dn", change.dn), f"changetype: {'add' if change.new else 'modify'}\n"]
+        if change.new:
+            parts += [_value(each.name, value) for each in change.modifications for value in each.values] + ["\n"]
+            continue
         for modification in change.modifications:
             parts.append(f"{modification.operation}: {modification.name}\n")
             parts += [_value(modification.name, value) for value in modification.values]
@@ -24,6 +27,8 @@ def render_changes(changes: Sequence[ConfigChange]) -> str:
 
 
 def _value(name: str, value: str) -> str:
+    if name == "olcRootPW":
+        return f"{name}: ********\n"
     if name != "olcSyncrepl":
         return ldif.line(name, value)
     prefix, brace, rest = value.partition("}")

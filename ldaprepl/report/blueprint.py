@@ -169,8 +169,8 @@ def _new_database(database: Database, name: str, version: Version, change: str =
 def _changes(blueprint: Blueprint, version: Version, database: str) -> Iterator[str]:
     yield _heading(blueprint)
     yield comment(
-        f"For ldapmodify -c. Correct the DN of the database if it is not {database}; what is there already is "
-        "refused (20, 68, 80) and stays as it is."
+        f"For ldapmodify -c, once: slapd refuses most of what is there already, but would take a second accesslog or a "
+        f"second database (--apply looks first). Correct the DN of the database if it is not {database}."
     )
     yield "\n"
     if blueprint.modules and blueprint.places.modules:
@@ -219,7 +219,7 @@ def _modify(dn: str, values: list[tuple[str, str, str]]) -> str:
     return "".join(parts) + "\n"
 
 
-_SINGLE: Final = frozenset({"multiprovider", "mirrormode", "updatedn"})
+_SINGLE: Final = frozenset({"multiprovider", "mirrormode"})  # not updatedn: slapd 2.5 cannot replace what is not there
 
 
 def _next_to(database: str) -> str:

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ldaprepl.domain import dn as names
+from ldaprepl.domain.scope import BOOKKEEPING
 from ldaprepl.domain.verdict import Cause, Finding
 
-_STAMPS = frozenset(("entrycsn", "modifytimestamp", "modifiersname", "createtimestamp", "creatorsname"))
 _UP = 4  # levels to climb until few containers hold most findings
 
 
@@ -66,7 +66,7 @@ def first_few(findings: Sequence[Finding], count: int) -> list[Finding]:
 def differing(finding: Finding) -> tuple[str, ...]:
     """The attributes that differ, without the stamps that move with every change, unless there is nothing else."""
     every = tuple(attribute.name for attribute in finding.attributes)
-    return tuple(name for name in every if name.lower() not in _STAMPS) or every
+    return tuple(name for name in every if name.lower() not in BOOKKEEPING) or every
 
 
 def attributes(findings: Iterable[Finding], few: int) -> list[tuple[str, int]]:

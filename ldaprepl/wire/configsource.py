@@ -90,12 +90,6 @@ def _running(stream: Stream) -> Version | None:
 
 def _file(path: Path, name: str) -> Source:
     text = _text(path)
-    if path.suffix.lower() == ".ldif" or _LDIF.match(text):
-        try:
-            configuration = cnconfig.read(text, name)
-        except ValueError as problem:
-            raise UsageError(str(problem), "Is it LDIF of cn=config (slapcat -n 0)?") from None
-        return Source(name, configuration, {name: text}, open_to=_open_to({name: path}))
     texts, paths = {name: text}, {name: path}
 
     def include(wanted: str) -> str | None:
@@ -108,6 +102,12 @@ def _file(path: Path, name: str) -> Source:
             return content
         return None
 
+    if path.suffix.lower() == ".ldif" or _LDIF.match(text):
+        try:
+            configuration = cnconfig.read(text, name, include)
+        except ValueError as problem:
+            raise UsageError(str(problem), "Is it LDIF of cn=config (slapcat -n 0)?") from None
+        return Source(name, configuration, texts, open_to=_open_to(paths))
     configuration = slapdconf.read(text, name, include)
     return Source(name, configuration, texts, open_to=_open_to(paths))
 

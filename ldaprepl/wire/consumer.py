@@ -9,18 +9,21 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import ldap
 
 from ldaprepl.domain.csn import CsnSet
+from ldaprepl.domain.dn import parent
 from ldaprepl.domain.entry import Entry
+from ldaprepl.domain.glue import SEARCH as GLUE
 from ldaprepl.domain.ldapfilter import escape
 from ldaprepl.domain.matching import Schema
 from ldaprepl.domain.scope import MATCH_ALL, ReplicationScope, Scope
 from ldaprepl.domain.syncrun import Listed, Mode
 from ldaprepl.errors import GuardRefused, IncompleteRead
 from ldaprepl.protocol.results import NO_SUCH_OBJECT
-from ldaprepl.wire.provider import count, fetch, listing, read_schema, suffix_of
+from ldaprepl.wire.provider import LISTED, count, fetch, listed, listing, read_schema, subentries, suffix_of
 from ldaprepl.wire.session import MANAGE_DSA_IT, Result, Session, control
 
 RELAX = "1.3.6.1.4.1.4203.666.5.12"
@@ -126,7 +129,11 @@ class Consumer:
         asked = self.session.search(base, attributes=("1.1",), controls=[control(MANAGE_DSA_IT, critical=False)])
         if self.session.entries(asked)[1].code == NO_SUCH_OBJECT:
             return  # empty, or hidden: then the first add is refused as "already there", and the run ends loudly
-        yield from listing(self.session, ReplicationScope(base, self.scope.scope), base)
+        scope = ReplicationScope(base, self.scope.scope)
+        made = {each.dn for each in listing(self.session, scope._replace(filter=GLUE), base)}
+        for each in listing(self.session, scope, base):
+            yield replace(each, glue=True) if each.dn in made else each
+        yield from map(listed, subentries(self.session, scope, base, LISTED))
 
     def fetch(self, dns: Sequence[str]) -> Iterator[Entry | None]:
         """Whole entries in the order of `dns`."""
@@ -137,12 +144,25 @@ class Consumer:
         asked = self.session.search(
             self.scope.consumer_base, self.scope.scope, MATCH_ALL, ("*", "+"), [control(MANAGE_DSA_IT, critical=False)]
         )
-        return self.session.bulk(asked, "the search")
+        yield from self.session.bulk(asked, "the search")
+        scope = ReplicationScope(self.scope.consumer_base, self.scope.scope)
+        yield from subentries(self.session, scope, scope.base, ("*", "+"))
 
     def holders(self, attribute: str) -> int:
         """How many entries have this attribute."""
         base = self.scope.consumer_base
         return count(self.session, ReplicationScope(base, self.scope.scope), base, attribute)
+
+    def missing_above(self) -> tuple[str, ...]:
+        """Names above the topmost entries of the scope, up to the suffix, where nothing is; the uppermost first."""
+        base, schema = self.scope.consumer_base, self.schema()
+        suffix = schema.dn_key(suffix_of(self.session, base))
+        missing: list[str] = []
+        dn = base if self.scope.scope in (Scope.ONE, Scope.SUBORD) else parent(base)
+        while dn and (schema.dn_key(dn) + b",").endswith(suffix + b",") and self.session.read(dn, ("1.1",)) is None:
+            missing.insert(0, dn)
+            dn = parent(dn)
+        return tuple(missing)
 
     # -- contextCSN --------------------------------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ldaprepl.domain.applyplan import ConfigChange
+from ldaprepl.domain.configdiff import ConfigChange
 from ldaprepl.domain.entry import Entry
 from ldaprepl.errors import GuardRefused, IncompleteRead
 from ldaprepl.protocol import results
@@ -34,15 +34,29 @@ class StreamConfig:
         return answer.entries
 
     def change(self, change: ConfigChange) -> None:
-        sent = [
-            Change(each.operation, each.name, tuple(value.encode("utf-8", "surrogateescape") for value in each.values))
-            for each in change.modifications
-        ]
-        result = self._stream.modify(change.dn, sent)
+        values = [(each, tuple(map(_octets, each.values))) for each in change.modifications]
+        if change.new:
+            result = self._stream.add(change.dn, [(each.name, held) for each, held in values])
+        else:
+            result = self._stream.modify(change.dn, [Change(each.operation, each.name, held) for each, held in values])
         if result.code != results.SUCCESS:
             said = f": {result.text}" if result.text else ""
             names = ", ".join(dict.fromkeys(each.name for each in change.modifications))
+            what = f"add {change.dn}" if change.new else f"change {names} of {change.dn}"
             raise GuardRefused(
-                f"{self.uri} refused to change {names} of {change.dn} ({results.name_of(result.code)}{said})",
-                "What was changed before it stays; run again after mending the cause.",
+                f"{self.uri} refused to {what} ({results.name_of(result.code)}{said})",
+                f"{_hint(result.text)}What was changed before it stays; run again after mending the cause.",
             )
+
+
+def _hint(text: str) -> str:
+    """For the refusal that nearly everybody meets."""
+    if "olcDbDirectory" in text:
+        return "The folder must exist at the server and belong to slapd's user (mkdir -m 700, chown openldap:). "
+    if "olcModuleLoad" in text:
+        return 'Give the folder of its modules with --module-dir, or "" where all is built in. '
+    return ""
+
+
+def _octets(value: str) -> bytes:
+    return value.encode("utf-8", "surrogateescape")

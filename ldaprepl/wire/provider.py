@@ -18,7 +18,7 @@ from ldaprepl.domain.csn import CsnSet
 from ldaprepl.domain.entry import Entry
 from ldaprepl.domain.ldapfilter import bracketed, escape
 from ldaprepl.domain.matching import Schema
-from ldaprepl.domain.refresh import NoSync, Outcome, Refresh
+from ldaprepl.domain.refresh import NO_SUCH_OBJECT, SUCCESS, UNAVAILABLE_CRITICAL, NoSync, Outcome, Refresh
 from ldaprepl.domain.scope import ReplicationScope, Scope
 from ldaprepl.domain.syncrun import Listed
 from ldaprepl.errors import IncompleteRead, ProtocolViolation
@@ -30,6 +30,8 @@ from ldaprepl.wire.session import MANAGE_DSA_IT, Message, Result, Session, contr
 LISTED = ("entryUUID", "entryCSN", "modifyTimestamp")
 _OUTSTANDING = 100  # searches; slapd closes a connection with more than 1,000
 _UUIDS_A_FILTER = 50
+_SUBENTRIES, _VISIBLE = "1.3.6.1.4.1.4203.1.10.1", b"\x01\x01\xff"  # RFC 3672, section 3
+_OF_2_2 = "(objectClass=syncProviderSubentry)(objectClass=syncConsumerSubentry)"
 _PROGRESS_EVERY = 200
 
 
@@ -48,7 +50,8 @@ class Provider:
         self.session, self.scope = session, scope
         self._service: Service | None = None
         extra = () if "+" in scope.attrs else STAMPS
-        self._attributes = (*scope.attrs, *extra)
+        classes = () if {"*", "objectclass"} & {name.lower() for name in scope.attrs} else ("objectClass",)
+        self._attributes = (*scope.attrs, *classes, *extra)
         self._manage = control(MANAGE_DSA_IT, critical=False)
 
     @property
@@ -150,14 +153,20 @@ class Provider:
 
     def listing(self) -> Iterator[Listed]:
         """Identity and age of every entry of the scope. Raises `IncompleteRead` unless it is all of them."""
-        return listing(self.session, self.scope, self.scope.base)
+        yield from listing(self.session, self.scope, self.scope.base)
+        yield from map(listed, subentries(self.session, self.scope, self.scope.base, LISTED))
 
     def read_all(self) -> Iterator[Entry]:
         """Every entry of the scope, whole."""
         asked = self.session.search(
             self.scope.base, self.scope.scope, self.scope.filter, self._attributes, [self._manage]
         )
-        return self.session.bulk(asked, "the search")
+        yield from self.session.bulk(asked, "the search")
+        yield from self.subentries()
+
+    def subentries(self) -> Iterator[Entry]:
+        """The subentries of the scope, whole: neither a search nor a sync session shows them."""
+        return subentries(self.session, self.scope, self.scope.base, self._attributes)
 
     def fetch(self, dns: Sequence[str]) -> Iterator[Entry | None]:
         """Single entries in the order of `dns`; None where there is none in the scope (any more)."""
@@ -202,9 +211,27 @@ def listing(session: Session, scope: ReplicationScope, base: str) -> Iterator[Li
     """Identity and age of every entry of `scope` at `base`. Raises `IncompleteRead` unless it is all of them."""
     manage: Any = control(MANAGE_DSA_IT, critical=False)
     asked = session.search(base, scope.scope, scope.filter, LISTED, [manage])
-    for entry in session.bulk(asked, "the listing"):
-        stamp = entry.csn or (entry.first("modifyTimestamp") or b"").decode("ascii", "replace")
-        yield Listed(entry.dn, entry.uuid, stamp)
+    yield from map(listed, session.bulk(asked, "the listing"))
+
+
+def listed(entry: Entry) -> Listed:
+    """A line of a listing."""
+    stamp = entry.csn or (entry.first("modifyTimestamp") or b"").decode("ascii", "replace")
+    return Listed(entry.dn, entry.uuid, stamp)
+
+
+def subentries(session: Session, scope: ReplicationScope, base: str, attributes: Sequence[str]) -> Iterator[Entry]:
+    """The subentries (RFC 3672) of `scope` at `base`; none where the server cannot be asked for them. 2.2's own, which
+    hold its contextCSN, are left out."""
+    root = session.read("", ("supportedControl",))
+    if root is None or _SUBENTRIES.encode() not in root.values("supportedControl"):
+        return
+    where = f"(&{bracketed(scope.filter)}(objectClass=subentry)(!(|{_OF_2_2})))"
+    controls = [control(_SUBENTRIES, _VISIBLE), control(MANAGE_DSA_IT, critical=False)]
+    held, result = session.entries(session.search(base, scope.scope, where, attributes, controls))
+    if result.code not in (SUCCESS, NO_SUCH_OBJECT, UNAVAILABLE_CRITICAL):
+        raise session.incomplete(result, "the search for subentries", len(held))
+    yield from held
 
 
 def count(session: Session, scope: ReplicationScope, base: str, attribute: str, limit: int = 0) -> int:

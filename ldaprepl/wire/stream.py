@@ -28,7 +28,7 @@ from ldaprepl.protocol.messages import (
     decode_result,
     decode_values,
 )
-from ldaprepl.protocol.requests import Change, Control, SearchRequest, extended, manage_dsa_it, modify, unbind
+from ldaprepl.protocol.requests import Change, Control, SearchRequest, add, extended, manage_dsa_it, modify, unbind
 from ldaprepl.protocol.results import NO_SUCH_OBJECT, SUCCESS, name_of
 from ldaprepl.wire.endpoint import Endpoint
 
@@ -39,7 +39,8 @@ BULK_ID = 100  # the message ID of every bulk read, the same on every server, so
 _FIRST_ID, _LAST_ID = 1000, 1 << 30
 _CHUNK = 256 * 1024  # bytes asked of the socket at once
 _SEARCH_ANSWERS = frozenset((Op.SEARCH_ENTRY, Op.SEARCH_DONE, Op.SEARCH_REFERENCE, Op.INTERMEDIATE))
-_MODIFY_ANSWERS, _EXTENDED_ANSWERS = frozenset((Op.MODIFY_RESPONSE,)), frozenset((Op.EXTENDED_RESPONSE,))
+_MODIFY_ANSWERS, _ADD_ANSWERS = frozenset((Op.MODIFY_RESPONSE,)), frozenset((Op.ADD_RESPONSE,))
+_EXTENDED_ANSWERS = frozenset((Op.EXTENDED_RESPONSE,))
 _WINDOW = 100  # requests outstanding in `fetch`; slapd closes the connection past 1,000 (conn_max_pending_auth)
 _WINDOW_BYTES = 64 * 1024  # more might not fit on the way while the server wants its answers read first
 _SEE_LOG = "Run again; if it ends like this again, look into that server's log."
@@ -127,6 +128,11 @@ class Stream:
         """Modify one entry and wait for the answer. Raises as `search` does."""
         message_id = self._take_id()
         return self._answer(message_id, modify(message_id, dn, changes), _MODIFY_ANSWERS)
+
+    def add(self, dn: str, attributes: Sequence[tuple[str, Sequence[bytes]]]) -> Result:
+        """Add one entry and wait for the answer. Raises as `search` does."""
+        message_id = self._take_id()
+        return self._answer(message_id, add(message_id, dn, attributes), _ADD_ANSWERS)
 
     def extended(self, oid: str) -> Result:
         """An extended operation without a value (RFC 4511, section 4.12); its answer. Raises as `search` does."""

@@ -52,7 +52,7 @@ def test_help_begins_with_two_examples_that_the_command_takes(name: str, capsys:
     examples = [line for line in head.replace("\\\n", " ").splitlines() if line]
     assert len(examples) >= 2
     for example in examples:
-        words = shlex.split(example, comments=True)
+        words = shlex.split(example.partition(" > ")[0], comments=True)
         assert words[:2] == ["ldaprepl", name]
         command_of(name).make_context(name, words[2:])  # raises for what the command would refuse
 
@@ -99,7 +99,7 @@ def test_options_are_spelled_alike_everywhere() -> None:
     assert {letter: words for letter, words in short.items() if len(words) > 1} == {}
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name != "completion"])
 def test_an_option_that_is_nearly_right_is_named(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run([name, "--quite"]) in (2, 3)
     assert "--quiet" in "".join(capsys.readouterr())

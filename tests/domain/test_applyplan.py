@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from ldaprepl.domain.applyplan import Modification, Survey, changes, objections, same_meaning, survey
+from ldaprepl.domain.applyplan import Survey, changes, objections, same_meaning, survey
+from ldaprepl.domain.configdiff import Modification
 from ldaprepl.domain.consumerplan import plan
 from ldaprepl.domain.entry import Entry
 from ldaprepl.domain.provider import Access, Method
@@ -77,7 +78,7 @@ def test_rids() -> None:
 
 @pytest.mark.parametrize(
     ("values", "code"),
-    [({"olcRootDN": []}, "no-rootdn"), ({"olcUpdateDN": ["cn=s"]}, "updatedn"), ({"olcDbMaxSize": []}, "no-maxsize"),
+    [({"olcRootDN": []}, "no-rootdn"), ({"olcUpdateDN": ["cn=s"]}, "updatedn"),
      ({"olcMultiProvider": ["TRUE"]}, "multi-provider"), ({"olcSuffix": ["dc=y"]}, "no-database")],
 )  # fmt: skip
 def test_objections(values: dict[str, list[str]], code: str) -> None:

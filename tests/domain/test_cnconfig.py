@@ -162,3 +162,23 @@ def test_both_forms_give_the_same_settings() -> None:
     )
     pairs = [[(s.name, s.words) for s in each.databases[0].settings] for each in (conf, other)]
     assert pairs[0] == pairs[1]
+
+
+def test_included_files_are_read_once_and_what_cannot_be_read_is_said() -> None:
+    parts = {
+        "/etc/a.ldif": "include: file:///etc/b.ldif\ninclude: file:///etc/a.ldif\n\n"
+        "dn: olcDatabase={1}mdb,cn=config\nolcDatabase: {1}mdb\nolcSuffix: dc=x\nolcSyncrepl: {0}rid=1 provider=ldap://p\n",
+        "/etc/b.ldif": "include: file:///etc/gone.ldif\n",
+    }
+    asked = []
+
+    def include(name: str) -> str | None:
+        asked.append(name)
+        return parts.get(name)
+
+    conf = read("dn: cn=config\ncn: config\n\ninclude: file:///etc/a.ldif\n", "whole.ldif", include)
+    ((_, stanza),) = conf.stanzas
+    assert stanza.provider == "ldap://p" and stanza.place is not None and stanza.place.name == "/etc/a.ldif"
+    assert asked == ["/etc/a.ldif", "/etc/b.ldif", "/etc/gone.ldif"]
+    (remark,) = conf.remarks
+    assert str(remark.place) == "/etc/b.ldif:1" and "/etc/gone.ldif" in remark.text

@@ -186,18 +186,42 @@ def test_a_recreated_container_keeps_what_is_below_it() -> None:
     assert "new" in made.updates
 
 
-def test_an_entry_without_its_parent_is_refused_and_said_so() -> None:
-    made = plan(tree_of(model()), {"1": entry("cn=x,ou=a,dc=lab"), "2": entry("cn=y,cn=x,ou=a,dc=lab")}, (), NAMING)
+def test_an_entry_without_its_parents_stands_below_glue() -> None:
+    made = plan(
+        tree_of(model()), {"1": entry("cn=x,ou=b,ou=a,dc=lab"), "2": entry("cn=y,ou=b,ou=a,dc=lab")}, (), NAMING
+    )
+    assert [change.dn for change in made.changes] == [
+        "ou=a,dc=lab", "ou=b,ou=a,dc=lab", "cn=x,ou=b,ou=a,dc=lab", "cn=y,ou=b,ou=a,dc=lab",
+    ]  # fmt: skip
+    assert [entry.dn for entry in made.glue.values()] == ["ou=a,dc=lab", "ou=b,ou=a,dc=lab"]
+    assert not made.refusals
+
+
+def test_an_entry_outside_of_the_base_is_refused() -> None:
+    made = plan(tree_of(model()), {"1": entry("cn=x,dc=other")}, (), NAMING)
     assert not made.changes
-    assert [refusal.key for refusal in made.refusals] == ["1", "2"]
     assert "not there or not in scope" in made.refusals[0].reason
 
 
-def test_a_container_that_goes_while_a_child_stays_is_left_and_said_so() -> None:
+def test_a_container_that_goes_while_a_child_stays_becomes_glue_and_goes_with_the_child() -> None:
     consumer = model(("ou=a,dc=lab", "a"), ("cn=x,ou=a,dc=lab", "x"))
-    made = plan(tree_of(consumer), {}, {"a"}, NAMING)
-    assert not made.changes
-    assert "below it stay" in made.refusals[0].reason
+    tree = tree_of(consumer)
+    made = plan(tree, {}, {"a"}, NAMING)
+    (key,) = made.glue
+    assert not made.changes and not made.refusals
+    assert (made.updates, made.taken, made.deletes) == ([key], {"a": key}, 0)
+    later = plan(tree, {}, {"x", key}, NAMING)
+    assert [change.dn for change in later.changes] == ["cn=x,ou=a,dc=lab", "ou=a,dc=lab"]
+    assert later.deletes == 1
+
+
+def test_the_real_entry_takes_the_place_of_glue() -> None:
+    tree = tree_of(model())
+    first = plan(tree, {"x": entry("cn=x,ou=a,dc=lab")}, (), NAMING)
+    (glue,) = first.glue
+    made = plan(tree, {"a": entry("ou=a,dc=lab")}, (), NAMING)
+    assert (made.changes, made.updates, made.taken) == ([], ["a"], {glue: "a"})
+    assert tree.dn("x") == "cn=x,ou=a,dc=lab" and tree.is_inside("x", "a")
 
 
 def test_a_rename_keeps_the_old_naming_value_only_where_it_is_still_a_value() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import subprocess
 import sys
 from typing import Any
@@ -10,7 +11,8 @@ from typing import Any
 import ldap
 import pytest
 from conftest import SlapdFactory
-from test_init_consumer import PASSWORD, READ_ALL, REPLICA, SUFFIX, SYNCPROV, change, converged
+from test_init_consumer import PASSWORD, READ_ALL, REPLICA, SUFFIX, SYNCPROV, change, converged, data
+from test_init_consumer import look as profile_of
 from test_init_consumer import provider as provider_with
 
 from ldaprepl.wire.slapdconf import Database, SlapdConf
@@ -143,15 +145,121 @@ def test_a_consumer_without_the_schema_that_is_used(source: Slapd, slapd: SlapdF
     assert done.returncode == 1 and "inetOrgPerson" in done.stderr and not rids(bare)
 
 
-def test_a_server_without_that_database_and_a_rid_that_is_taken(
-    source: Slapd, other: Slapd, slapd: SlapdFactory
-) -> None:
-    elsewhere = run(source, empty(slapd, Database("dc=elsewhere")), "--yes")
-    assert elsewhere.returncode == 1 and "dc=elsewhere" in elsewhere.stderr and "--full" in elsewhere.stderr
+def elsewhere(slapd: SlapdFactory) -> Slapd:
+    """A running server that has another suffix only, and a folder for one more database."""
+    server = empty(slapd, Database("dc=elsewhere"))
+    (server.folder / "more").mkdir()
+    return server
+
+
+def entries(server: Slapd, filter: str) -> dict[str, dict[str, list[bytes]]]:
+    connection = ldap.initialize(server.ldapi_uri)
+    connection.sasl_external_bind_s()
+    found = connection.search_s("cn=config", ldap.SCOPE_SUBTREE, filter)
+    connection.unbind_s()
+    return dict(found)
+
+
+def test_a_database_that_is_missing_is_made(source: Slapd, slapd: SlapdFactory) -> None:
+    consumer = elsewhere(slapd)
+    folder = ["--directory", str(consumer.folder / "more")]
+    dry = run(source, consumer, *folder, "--dry-run")
+    assert "olcDatabase: {2}mdb" in dry.stdout and f"olcSuffix: {SUFFIX}" in dry.stdout
+    done = run(source, consumer, *folder, "--yes")
+    assert done.returncode == 0, done.stderr
+    converged(source, consumer)
+    before = entries(consumer, "(objectClass=*)")
+    again = run(source, consumer, *folder, "--yes")
+    assert (again.returncode, again.stdout) == (0, "") and "Nothing to change" in again.stderr
+    assert entries(consumer, "(objectClass=*)") == before
+
+
+def test_a_folder_is_never_shared_by_two_databases(source: Slapd, slapd: SlapdFactory) -> None:
+    """slapd takes it, and both write into one file."""
+    consumer = elsewhere(slapd)
+    shared = run(source, consumer, "--directory", str(consumer.folder / "db0"), "--yes")
+    assert shared.returncode == 1 and "in use for dc=elsewhere" in shared.stderr
+    absent = run(source, consumer, "--directory", str(consumer.folder / "absent"), "--yes")
+    assert absent.returncode == 1 and "must exist at the server" in absent.stderr
+    assert len(entries(consumer, "(olcSuffix=*)")) == 1
+
+
+def test_a_consumer_that_provides_and_one_for_python(source: Slapd, slapd: SlapdFactory) -> None:
+    for options in (["--cascade"], ["--method", "python"]):
+        consumer = empty(slapd)
+        done = run(source, consumer, *options, "--yes")
+        assert done.returncode == 0, done.stderr
+        before = entries(consumer, "(objectClass=*)")
+        again = run(source, consumer, *options, "--yes")
+        assert (again.returncode, again.stdout) == (0, ""), again.stdout + again.stderr
+        assert entries(consumer, "(objectClass=*)") == before
+        if "--cascade" in options:
+            converged(source, consumer)
+            assert len(entries(consumer, "(objectClass=olcSyncProvConfig)")) == 1
+            refused = run(source, consumer, "--method", "python", "--yes")
+            assert refused.returncode == 1 and "syncrepl stanza" in refused.stderr
+        else:
+            assert config(consumer)["olcUpdateDN"] == [f"cn=admin,{SUFFIX}".encode()]
+            refused = run(source, consumer, "--yes")
+            assert refused.returncode == 1 and "olcUpdateDN" in refused.stderr
+
+
+def test_the_provider_s_part_with_a_change_log_twice(slapd: SlapdFactory) -> None:
+    """A second accesslog overlay would log every change twice, and slapd takes it without a word."""
+    conf = Database(SUFFIX, lines=("access to attrs=userPassword by anonymous auth", "access to * by users read"))
+    provider = slapd(SlapdConf(conf, live_config=True))
+    provider.load(data(10), write_csn=True)
+    provider.convert()
+    provider.start()
+    (provider.folder / "db0" / "accesslog").mkdir()
+    part = ["--for-provider", "--mode", "delta", "--directory", str(provider.folder / "db0"), "--yes"]
+    first = run(provider, provider, *part)
+    assert first.returncode == 0, first.stderr
+    after = entries(provider, "(objectClass=*)")
+    assert len(entries(provider, "(objectClass=olcAccessLogConfig)")) == 1
+    assert len(entries(provider, "(olcSuffix=cn=accesslog)")) == 1
+    second = run(provider, provider, *part)
+    assert (second.returncode, second.stdout) == (0, ""), second.stdout + second.stderr
+    assert entries(provider, "(objectClass=*)") == after
+    change(provider)
+    assert profile_of(provider).usable
+
+
+def test_a_rid_that_is_taken(source: Slapd, other: Slapd, slapd: SlapdFactory) -> None:
     consumer = empty(slapd)
     assert run(source, consumer, "--yes", "--rid", "7").returncode == 0
     taken = run(other, consumer, "--yes", "--rid", "7")
     assert taken.returncode == 1 and "rid 7 is in use" in taken.stderr and rids(consumer) == [b"007"]
+
+
+def test_a_person_is_asked(source: Slapd, slapd: SlapdFactory) -> None:
+    """At a terminal the change is shown and a plain return means no."""
+    consumer = empty(slapd)
+    for answer, stanzas in (("\n", 0), ("y\n", 1)):
+        assert answered(source, consumer, answer) == 0
+        assert len(rids(consumer)) == stanzas
+
+
+def answered(provider: Slapd, consumer: Slapd, answer: str) -> int:
+    """Run on a terminal of its own and answer the question."""
+    line = [sys.executable, "-m", "ldaprepl", "init-consumer", "--provider", provider.ldap_uri, "-b", SUFFIX]
+    line += ["-D", REPLICA, "--apply", consumer.ldapi_uri]
+    child, terminal = pty.fork()
+    if child == 0:
+        os.environ["LDAPREPL_PASSWORD"] = PASSWORD
+        os.execv(sys.executable, line)
+    said = b""
+    try:
+        while b"[y/N]" not in said:
+            said += os.read(terminal, 4096)
+        os.write(terminal, answer.encode())
+        while True:
+            said += os.read(terminal, 4096)
+    except OSError:  # the terminal's end
+        pass
+    os.close(terminal)
+    assert b"add: olcSyncrepl" in said and PASSWORD.encode() not in said
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def test_a_server_whose_configuration_is_closed(source: Slapd, slapd: SlapdFactory) -> None:

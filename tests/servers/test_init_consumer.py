@@ -246,7 +246,7 @@ def wait_for(condition: Callable[[], bool], what: Callable[[], str]) -> None:
 
 def dump(server: Slapd) -> list[str]:
     """Entries with all that replicates, in a form to compare."""
-    records = server.dump().strip().split("\n\n")
+    records = server.dump(suffix=SUFFIX).strip().split("\n\n")
     return sorted(
         "\n".join(sorted(line for line in r.split("\n") if not line.startswith("contextCSN"))) for r in records
     )

@@ -145,3 +145,36 @@ def test_the_consumer_of_a_python_sync_takes_stamps_from_its_writer_only(good: S
     bound.add_s(SUFFIX, entry)
     assert f"entryUUID: {uuid.decode()}" in consumer.dump()
     bound.unbind_s()
+
+
+# --- the other node of a pair
+
+
+def pair(first: Slapd, uri: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "ldaprepl", "init-consumer", "--provider", first.ldap_uri, "-b", SUFFIX]
+    command += ["-D", REPLICA, "--mirror", uri]
+    environment = {**os.environ, "LDAPREPL_PASSWORD": PASSWORD}
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+
+
+def test_a_pair_is_not_made_of_two_directories(slapd: SlapdFactory) -> None:
+    """Each has a base entry of its own: replication would mix them."""
+    first, stranger = provider_with(slapd, *SYNCPROV, *USUAL), provider_with(slapd, *SYNCPROV, *USUAL)
+    mixed = pair(first, stranger.ldap_uri)
+    assert mixed.returncode == 1 and "mix two directories" in mixed.stderr and not mixed.stdout
+    stranger.stop()
+    away = pair(first, stranger.ldap_uri)
+    assert away.returncode == 0 and "could not be looked at" in away.stderr
+
+
+def test_the_other_node_may_be_a_copy_but_must_know_the_schema(slapd: SlapdFactory) -> None:
+    first = provider_with(slapd, *SYNCPROV, *USUAL)
+    copy = slapd(SlapdConf(Database(SUFFIX, lines=(*SYNCPROV, *USUAL)), modules=("syncprov",)))
+    copy.load([first.dump()])
+    fine = pair(first, copy.start().ldap_uri)
+    assert fine.returncode == 0 and "serverID" in fine.stdout, fine.stderr
+    bare = slapd(SlapdConf(Database(SUFFIX), schemas=("core", "cosine")))
+    bare.load([f"dn: {SUFFIX}\nobjectClass: domain\ndc: example\n\ndn: {REPLICA}\nobjectClass: simpleSecurityObject\n"
+               f"objectClass: organizationalRole\ncn: replica\nuserPassword: {PASSWORD}\n\n"])  # fmt: skip
+    poor = pair(first, bare.start().ldap_uri)
+    assert poor.returncode == 1 and "inetOrgPerson" in poor.stderr

@@ -27,12 +27,15 @@ from synclab import (
 )
 
 from ldaprepl.domain.change import MaxDelete
+from ldaprepl.domain.scope import ReplicationScope
 from ldaprepl.domain.syncrun import Settings
 
 HISTORIES = int(os.environ.get("LDAPREPL_HISTORIES", "6"))
 WINDOWS = 4
 PHASES = {"delete phase": SESSION_LOG, "present phase": SYNCPROV, "scan": ()}
-ANYTHING_GOES = Settings(max_delete=MaxDelete(100.0))
+ANYTHING_GOES = Settings(max_delete=MaxDelete(100.0), new_shape=True)
+AUDITED = Settings(max_delete=MaxDelete(100.0), new_shape=True, audit=0.0)
+PART = ReplicationScope(BASE, filter="(!(description=0))")
 
 
 class History:
@@ -87,12 +90,14 @@ class History:
 
     def delete(self, dn: str, other: str) -> None:
         rows = self.connection.search_ext_s(dn, ldap.SCOPE_SUBTREE, attrlist=["1.1"])
-        if len(rows) > 4:
+        if len(rows) > 4 or dn == BASE:
             return  # a tree that is always cut down shows little
         for each in sorted((row[0] for row in rows), key=lambda name: -len(ldap.dn.str2dn(name))):
             self.connection.delete_s(each)
 
     def recreate(self, dn: str, other: str) -> None:
+        if dn == BASE:
+            return
         self.connection.delete_s(dn)
         (add_unit if dn.startswith("ou=") else add_person)(self.connection, dn)
 
@@ -100,6 +105,43 @@ class History:
 def _cut(dn: str) -> tuple[str, str]:
     parts = ldap.dn.str2dn(dn)
     return ldap.dn.dn2str(parts[:1]), ldap.dn.dn2str(parts[1:])
+
+
+def filtered(lab: Lab) -> dict[str, Any]:
+    """What the provider has in the scope, computed attributes left out."""
+    return {dn: entry for dn, entry in lab.dump(lab.provider).items() if b"0" not in entry.get("description", ())}
+
+
+def held(lab: Lab) -> dict[str, Any]:
+    """What the consumer has but for glue."""
+    return {dn: entry for dn, entry in lab.dump(lab.consumer).items() if b"glue" not in entry["objectClass"]}
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_histories_of_a_part_with_kills(slapd, tmp_path: Path, phase: str) -> None:  # type: ignore[no-untyped-def]
+    """A filter that containers enter and leave: what is below them stays, under glue. The renaming of a container that
+    the filter leaves out shows in nothing but a listing, hence the audits."""
+    for number in range(max(HISTORIES // 2, 3)):
+        with slapd(provider_conf(PHASES[phase])) as provider, slapd(consumer_conf()) as consumer:
+            lab = Lab(provider.start(), consumer.start(), tmp_path / str(number), PART)
+            seed(lab.admin())
+            history = History(lab.admin(), 1000 + number)
+            for _ in range(WINDOWS):
+                for _ in range(history.random.randint(1, 20)):
+                    history.step()
+                try:
+                    fuse = history.random.choice((None, history.random.randint(0, 8)))
+                    report = lab.sync(AUDITED, fuse=fuse)
+                except Killed:
+                    continue
+                assert not report.refusals, f"history {number}"
+                assert held(lab) == filtered(lab), f"history {number}"
+            report = lab.sync(AUDITED)
+            assert not report.refusals, f"history {number}"
+            assert held(lab) == filtered(lab), f"history {number}"
+            parents = {ldap.dn.dn2str(ldap.dn.str2dn(dn)[1:]) for dn in lab.dump(lab.consumer)}
+            useless = lab.dump(lab.consumer).keys() - held(lab).keys() - parents - {BASE}
+            assert not useless, f"history {number}"
 
 
 @pytest.mark.parametrize("phase", PHASES)

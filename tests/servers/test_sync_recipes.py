@@ -182,27 +182,6 @@ def test_an_entry_that_leaves_the_filter_goes(start) -> None:  # type: ignore[no
     assert lab.sync(scope=people).tally.deleted == 1
 
 
-def test_a_filter_that_drops_a_parent_is_said_and_not_hidden(start) -> None:  # type: ignore[no-untyped-def]
-    """Recipe 9: native syncrepl makes glue that nobody sees."""
-    lab = start()
-    report = lab.sync(scope=ReplicationScope(BASE, filter="(!(ou=people))"))
-    assert len(report.refusals) == 8
-    assert "not there or not in scope" in report.refusals[0].reason
-
-
-def test_a_branch_that_the_identity_may_no_longer_see(slapd, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    """An ACL slip on the provider looks exactly like deletes. The brake holds, the consumer keeps its data."""
-    lab = Lab(slapd(provider_conf(SYNCPROV)).start(), slapd(consumer_conf()).start(), tmp_path)
-    seed(lab.admin(), people=12)
-    lab.sync()
-    before = lab.dump(lab.consumer)
-    lab.admin().modify_s(f"uid=p1,{PEOPLE}", [(ldap.MOD_REPLACE, "sn", [b"x2"])])
-    hidden = ReplicationScope(BASE, filter="(!(uid=*))")  # what the identity would see now
-    with pytest.raises(GuardRefused, match="12 of 16"):
-        lab.sync(scope=hidden)
-    assert lab.dump(lab.consumer) == before
-
-
 def test_an_old_master_stands_in_and_a_stopped_one_stops_us(start) -> None:  # type: ignore[no-untyped-def]
     lab = start(())
     report = lab.sync()
@@ -268,3 +247,36 @@ def test_what_somebody_did_to_the_consumer_is_found_by_the_audit(start) -> None:
     report = lab.sync(AUDIT)
     assert (report.tally.added, report.tally.renamed) == (1, 1)
     lab.assert_equal()
+
+
+@pytest.mark.parametrize("lines", [SESSION_LOG, SYNCPROV, ()], ids=["delete phase", "present phase", "scan"])
+def test_subentries(start, lines) -> None:  # type: ignore[no-untyped-def]
+    """Recipe 15: no search shows them, and a session log calls one that was changed deleted."""
+    lab = start(lines)
+    master = lab.admin()
+    classes, place = [b"subentry", b"extensibleObject"], f"cn=policy,{BASE}"
+    attributes = [("objectClass", classes), ("cn", [b"policy"]), ("subtreeSpecification", [b"{}"])]
+    master.add_s(place, attributes)
+    assert lab.sync().tally.added == 13
+    assert subentry(lab, lab.consumer, place) == subentry(lab, lab.provider, place) != {}
+    master.modify_s(place, [(ldap.MOD_REPLACE, "description", [b"new"])])
+    report = lab.sync()
+    assert (report.tally.modified, report.tally.deleted) == (1, 0)
+    assert subentry(lab, lab.consumer, place)["description"] == [b"new"]
+    assert subentry(lab, lab.consumer, place) == subentry(lab, lab.provider, place)
+    assert not lab.sync(AUDIT).notes
+    master.rename_s(place, "cn=moved", PEOPLE)
+    lab.sync()
+    assert subentry(lab, lab.consumer, f"cn=moved,{PEOPLE}") == subentry(lab, lab.provider, f"cn=moved,{PEOPLE}") != {}
+    master.delete_s(f"cn=moved,{PEOPLE}")
+    assert lab.sync().tally.deleted == 1
+    assert subentry(lab, lab.consumer, f"cn=moved,{PEOPLE}") == {}
+
+
+def subentry(lab: Lab, server: Slapd, dn: str) -> dict[str, list[bytes]]:
+    """As the server holds it; empty where it does not."""
+    try:
+        ((_, entry),) = lab.admin(server).search_s(dn, ldap.SCOPE_BASE, attrlist=["*", "+"])
+    except ldap.NO_SUCH_OBJECT:
+        return {}
+    return {name: values for name, values in entry.items() if name != "entryDN"}
