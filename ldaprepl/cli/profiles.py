@@ -95,17 +95,25 @@ def _replica(replica: Table, profiles: Profiles, given: Given) -> Iterator[Pairi
 def in_force(given: Given, replica: Table, source: str) -> dict[str, Any]:
     """The options of a command with what the replica says instead of their defaults."""
     force = {**given, "origins": dict(given.get("origins", {}))}
+    command = _command(given)
     for key in REPLICA_KEYS:
-        value = replica.get(key.name)
+        value = replica.get(key.name) if key.command in ("", command) or command == "config" else None
         if key.name in given and key.name not in _NOT_OPTIONS and value is not None and not said(given, key.name):
             force[key.name] = value
             force["origins"][key.name] = replica.origin(key.name)
     folder = profilefile.beside(replica, "state", source)
     if folder is not None and "state" in given and not said(given, "state"):
-        # `check` remembers in a file, one for each replica; other commands in a folder
-        force["state"] = folder / f"check-{replica.name}.json" if "cron" in given else folder
+        # `check` remembers in a file for each replica, `verify` in one for all, other commands in a folder
+        files = {"check": folder / f"check-{replica.name}.json", "verify": folder / "verify.json"}
+        force["state"] = files.get(command, folder)
         force["origins"]["state"] = replica.origin("state")
     return force
+
+
+def _command(given: Given) -> str:
+    """Whose options these are."""
+    marks = {"check": "canary", "verify": "bytewise", "sync": "audit_every", "config": "action"}
+    return next((command for command, option in marks.items() if option in given), "")
 
 
 Side = list[tuple[str, dict[str, Any]]]  # server by name or URL, and its options

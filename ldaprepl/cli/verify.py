@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import click
@@ -66,12 +67,25 @@ def command(**given: Any) -> int:
     check_writable(given["output"])
     found = _checked(pairings(given))
     verify_repair.checked(given, sum(len(pairing.consumers) for pairing in found))
-    with memory_of(given) as held:
+    with memory_of({**given, "state": _state(found, given)}) as held:
         reports = [held.recognised(pairing, _report(pairing, given, held, alone=len(found) == 1)) for pairing in found]
         verify_repair.write_ldif(reports, given)
         if held.news():
             _say(reports, given)
     return worst([report.verdict for report in reports]).exit_code
+
+
+def _state(found: Sequence[Pairing], given: options.Given) -> Path | None:
+    """The file where this run remembers: --state, or the one in the folder that the replicas name."""
+    named = {pairing.given["state"] for pairing in found if pairing.given["state"]}
+    if given["state"] or not named:
+        state: Path | None = given["state"]
+        return state
+    if len(named) > 1:
+        raise UsageError("the replicas keep their state in several folders", "Name one file with --state.")
+    (path,) = named
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return Path(path)
 
 
 def _say(reports: Sequence[VerifyReport], given: options.Given) -> None:
@@ -90,7 +104,8 @@ def _rendered(reports: Sequence[VerifyReport], given: options.Given) -> str:
     if given["format_"] == "html":
         from ldaprepl.report import html
 
-        return html.render_verify(reports[0], datetime.now(UTC))
+        now = datetime.now(UTC)
+        return html.render_several(reports, now) if several else html.render_verify(reports[0], now)
     colour = options.colour_wanted() and given["output"] is None
     first = text.headline(reports) if given["cron"] else ""
     if several:

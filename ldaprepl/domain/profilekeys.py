@@ -38,6 +38,12 @@ class Key:
     choices: tuple[str, ...] = ()
     example: str = ""
 
+    @property
+    def command(self) -> str:
+        """The only command that it is for; empty for all. Another's option of that name is another thing."""
+        word, colon, _ = self.meaning.partition(": ")
+        return word if colon and word.isalpha() and word.islower() else ""
+
 
 SERVER_KEYS: Final = (
     Key("uri", Kind.TEXT, "ldap://, ldaps:// or ldapi:// URL; needed.", example='"ldaps://a.example.com"'),

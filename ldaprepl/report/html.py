@@ -8,13 +8,14 @@ Without that script it is the same page, less filtering and sorting.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from ldaprepl.domain.csn import Csn, CsnSet
 from ldaprepl.domain.duration import words
-from ldaprepl.domain.verdict import ConsumerReport, Kind, Verdict, VerifyReport
+from ldaprepl.domain.verdict import ConsumerReport, Kind, Verdict, VerifyReport, worst
 from ldaprepl.report import html_chart as charts
 from ldaprepl.report import remembered
 from ldaprepl.report.html_findings import MEANING, SIGIL, resolved, section
@@ -24,27 +25,73 @@ from ldaprepl.report.html_values import code, safe
 _SIGN = {Verdict.EQUAL: "=", Verdict.BEHIND: "&lt;", Verdict.DIVERGED: "≠", Verdict.UNDECIDED: "?"}
 
 
+# The ids of one report's parts; nothing from a directory holds a double quote that is not escaped.
+_OWN_ID = re.compile(r'\b(?:id|aria-labelledby)="[a-z]+')
+
+
 def render_verify(report: VerifyReport, written: datetime) -> str:
     """The whole page; `written` is the moment that it shows (UTC)."""
     return "".join(_page(report, written))
 
 
+def render_several(reports: Sequence[VerifyReport], written: datetime) -> str:
+    """One page for several stanzas or replicas: an overview, then each under its name."""
+    return "".join(_pages(reports, written))
+
+
 def _page(report: VerifyReport, written: datetime) -> Iterator[str]:
-    word = report.verdict.value.upper()
+    yield from _head(report.verdict, safe(report.base, 200) or "root")
+    yield from _header(report, written)
+    yield '<main class="report">\n'
+    yield from _body(report)
+    yield "</main>\n"
+    yield from _foot()
+
+
+def _pages(reports: Sequence[VerifyReport], written: datetime) -> Iterator[str]:
+    verdict = worst([report.verdict for report in reports])
+    yield from _head(verdict, f"{len(reports)} reports")
+    yield f'<header><div class="card verdict {verdict.value}"><b aria-hidden="true">{_SIGN[verdict]}</b><div>'
+    yield f"<h1>{verdict.value.upper()}</h1><p>The worst of {len(reports):,} verdicts; each has its part below. "
+    yield f'Written <time datetime="{written:%Y-%m-%dT%H:%MZ}">{written:%Y-%m-%d %H:%M} UTC</time>.</p></div></div>\n'
+    yield '<div class="card scroll"><table class="stack"><thead><tr><th scope="col">Part</th>'
+    yield '<th scope="col">Verdict</th><th scope="col">Base</th><th scope="col">Provider</th></tr></thead><tbody>\n'
+    for number, report in enumerate(reports, 1):
+        value = report.verdict.value
+        yield f'<tr><th scope="row"><a href="#report-{number}">{safe(report.name)}</a></th>'
+        yield f'<td data-l="Verdict"><span class="pill {value}">{value}</span></td>'
+        yield f'<td data-l="Base">{code(report.base) if report.base else "root"}</td>'
+        yield f'<td data-l="Provider">{code(report.provider)}</td></tr>\n'
+    yield "</tbody></table></div></header>\n<main>\n"
+    for number, report in enumerate(reports, 1):
+        yield f'<section class="report" aria-labelledby="report-{number}">\n'
+        yield f'<div class="card"><h2 id="report-{number}">{safe(report.name)}: {report.verdict.value.upper()}</h2>'
+        yield f"<p>{_sentence(report)}</p></div>\n"
+        yield _OWN_ID.sub(rf"\g<0>-{number}", "".join(_body(report)))
+        yield "</section>\n"
+    yield "</main>\n"
+    yield from _foot()
+
+
+def _head(verdict: Verdict, what: str) -> Iterator[str]:
     yield '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">\n'
     yield f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
     yield '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
     yield '<meta name="referrer" content="no-referrer"><meta name="robots" content="noindex">\n'
-    yield f"<title>{word}: {safe(report.base, 200) or 'root'}, ldaprepl verify</title>\n"
+    yield f"<title>{verdict.value.upper()}: {what}, ldaprepl verify</title>\n"
     yield f"<style>{STYLE}</style></head>\n<body>\n"
-    yield from _header(report, written)
-    yield "<main>\n"
+
+
+def _body(report: VerifyReport) -> Iterator[str]:
     yield from _consumers(report)
     yield from _stamps(report)
     yield from _where(report)
     yield from section(report)
     yield from resolved(report)
-    yield "</main>\n<footer><p>Written by <code>ldaprepl verify</code>. Characters that cannot be seen or that turn "
+
+
+def _foot() -> Iterator[str]:
+    yield "<footer><p>Written by <code>ldaprepl verify</code>. Characters that cannot be seen or that turn "
     yield "the writing direction stand as escapes such as <code>\\x0a</code>, secret values as digests that hold only "
     yield "within this report.</p></footer>\n"
     yield f"<script>{SCRIPT}</script>\n</body></html>\n"

@@ -172,11 +172,12 @@ h2,.lead,caption{break-after:avoid}
 
 SCRIPT: Final = """
 "use strict";
-(() => {
-const table = document.getElementById("findings");
-if (!table) return;
-const tools = document.getElementById("tools"), count = document.getElementById("count");
-const search = document.getElementById("search"), rows = [...table.tBodies];
+for (const part of document.querySelectorAll(".report")) {
+const find = name => part.querySelector(`[id^=${name}]`);
+const table = find("findings");
+if (!table) continue;
+const tools = find("tools"), count = find("count");
+const search = find("search"), rows = [...table.tBodies];
 const picks = [...tools.querySelectorAll("select")];
 const texts = new Map(rows.map(row => [row, row.textContent.toLowerCase()]));
 const number = value => value.toLocaleString("en");
@@ -195,7 +196,7 @@ function filter() {
 let waiting = 0;
 search.addEventListener("input", () => { clearTimeout(waiting); waiting = setTimeout(filter, 120); });
 for (const pick of picks) pick.addEventListener("change", filter);
-document.getElementById("reset").addEventListener("click", () => {
+find("reset").addEventListener("click", () => {
   search.value = "";
   for (const pick of picks) pick.value = "";
   filter();
@@ -216,7 +217,7 @@ for (const head of table.tHead.querySelectorAll("th[data-sort]")) {
     table.append(...named.map(pair => pair[1]));
   });
 }
-for (const label of document.querySelectorAll(".chart [data-find]")) {
+for (const label of part.querySelectorAll(".chart [data-find]")) {
   const button = document.createElement("button");
   button.type = "button";
   button.title = "Show these findings";
@@ -225,13 +226,13 @@ for (const label of document.querySelectorAll(".chart [data-find]")) {
   button.addEventListener("click", () => {
     search.value = label.dataset.find;
     filter();
-    document.getElementById("what").scrollIntoView();
+    find("what").scrollIntoView();
     search.focus({preventScroll: true});
   });
 }
 tools.hidden = false;
 filter();
-})();
+}
 """
 
 

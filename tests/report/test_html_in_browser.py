@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from page import ATTACKS, BASE, RAN, WRITTEN, Page, differs, hostile, one
 
 from ldaprepl.domain.verdict import AttributeDifference, Cause, Finding, Kind, State
-from ldaprepl.report.html import render_verify
+from ldaprepl.report.html import render_several, render_verify
 from ldaprepl.report.html_look import POLICY
 from ldaprepl.report.values import printable
 
@@ -112,6 +113,26 @@ def test_filter_and_sort(browse: Browse) -> None:
     assert page.all("title")[0].text == (
         "ada bob zoe; ada bob; bob ada; zoe bob ada; ada; zoe; 1 of 3 findings shown, the others are filtered out."
     )
+
+
+def test_each_of_several_reports_has_its_own_filter(browse: Browse) -> None:
+    named = [
+        replace(one(differs("mail", b"a", b"b"), differs("cn", b"a", b"b")), name="first"),
+        replace(hostile(), name="second"),
+        replace(one(Finding(Kind.EXTRA, f"uid=bob,{BASE}"), Finding(Kind.EXTRA, f"uid=ada,{BASE}")), name="third"),
+    ]
+    policy = POLICY.replace("script-src ", "script-src 'unsafe-inline' ").replace("'sha256", "'x-sha256")
+    steps = """
+        const search = document.getElementById("search-3");
+        search.value = "bob"; search.dispatchEvent(new Event("input"));
+        const shown = part => document.querySelectorAll(`#findings-${part} tbody:not([hidden])`).length;
+        const all = document.querySelectorAll("[id]");
+        setTimeout(() => { document.title = [shown(1), shown(3), all.length - new Set([...all].map(e => e.id)).size]; },
+                   300);
+    """
+    page = browse(with_script(render_several(named, WRITTEN), steps, policy), "--virtual-time-budget=2000")
+    assert page.all("title")[0].text == "2,1,0"
+    assert not ran(page)
 
 
 @pytest.mark.parametrize("width", [500, 760, 1300])

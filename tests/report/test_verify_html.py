@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import re
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -26,7 +27,7 @@ from ldaprepl.domain.verdict import (
     VerifyReport,
 )
 from ldaprepl.report import json as json_report
-from ldaprepl.report.html import render_verify
+from ldaprepl.report.html import render_several, render_verify
 from ldaprepl.report.html_chart import subtrees
 from ldaprepl.report.html_look import SCRIPT, STYLE
 from ldaprepl.report.values import printable
@@ -284,3 +285,18 @@ def test_colours_are_easy_to_tell_apart(scheme: dict[str, str]) -> None:
     for kind in Kind:
         assert _contrast(scheme[kind.value], scheme["card"]) >= 4.5, kind  # the sigil is written in it
         assert _contrast(scheme[kind.value], scheme["sunk"]) >= 3, kind
+
+
+def test_several_reports_on_one_page() -> None:
+    """Each under its name, with ids of its own; the overview leads to each."""
+    named = [replace(one(differs("mail", b"a", b"b")), name="rid 001"), replace(hostile(), name='<b id="x">')]
+    html = render_several(named, WRITTEN)
+    page = Page.of(html)
+    ids = [e.attributes["id"] for e in page.elements if "id" in e.attributes]
+    assert len(ids) == len(set(ids))
+    assert {"findings-1", "findings-2", "report-1", "report-2"} <= set(ids)
+    labels = {e.attributes["aria-labelledby"] for e in page.elements if "aria-labelledby" in e.attributes}
+    assert labels <= set(ids)
+    assert "rid 001: DIVERGED" in page.text
+    assert '<b id="x">' not in html
+    assert [e.attributes["href"] for e in page.all("a")] == ["#report-1", "#report-2"]

@@ -13,7 +13,8 @@ from tls import Authority
 
 from ldaprepl.cli import ldaprc
 from ldaprepl.cli.main import run
-from ldaprepl.wire import ldapconf
+from ldaprepl.cli.profiles import in_force
+from ldaprepl.wire import ldapconf, profilefile
 from ldaprepl.wire.slapdconf import SlapdConf
 from ldaprepl.wire.slapdproc import Slapd
 
@@ -172,6 +173,27 @@ def test_check_all(capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert "[good]\nOK: " in capsys.readouterr().out
     assert run(["status", "--all"]) == 3
     assert "[wrong]\nUNKNOWN: " in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("config")
+def test_verify_remembers_where_the_profile_says(capsys: Capture, tmp_path: Path) -> None:
+    for _ in range(2):
+        verified(capsys, "--profile", "bad", code=1)
+    assert [path.name for path in (tmp_path / "state").glob("*.json")] == ["verify.json"]
+    assert run(["verify", "--profile", "bad", "--cron"]) == 1
+    assert capsys.readouterr().out == ""  # nothing new
+    assert run(["verify", "--all", "--format", "html", "-o", "report.html"]) == 3
+    assert "<title>UNDECIDED: 3 reports" in (tmp_path / "report.html").read_text()
+
+
+def test_a_key_of_one_command_is_not_another_s(config: Path) -> None:
+    """`--max-delete` of `verify --repair` is a stricter brake than that of `sync`: a profile must not loosen it."""
+    with config.open("a") as file:
+        file.write('max_delete = "90%"\n')
+    profiles = profilefile.read(config)
+    given = {"max_delete": None, "origins": {}}
+    assert in_force({**given, "bytewise": False}, profiles.replica("wrong"), "f")["max_delete"] is None
+    assert in_force({**given, "audit_every": "24h"}, profiles.replica("wrong"), "f")["max_delete"] == "90%"
 
 
 @pytest.mark.usefixtures("config")
