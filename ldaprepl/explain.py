@@ -76,8 +76,7 @@ def _evidence(
         places = provider.places([_here(findings[number].dn, scope) for number in extra])
         _note(evidence, extra, places)
     if provider and consumer:
-        waiting = [number for number, finding in enumerate(findings) if _waits(finding)]
-        _schema_gaps(evidence, findings, waiting, provider, consumer)
+        _schema_gaps(evidence, findings, provider, consumer, scope)
     return evidence
 
 
@@ -92,10 +91,18 @@ def _waits(finding: Finding) -> bool:
 
 
 def _schema_gaps(
-    evidence: list[Evidence], findings: Sequence[Finding], waiting: list[int], provider: Witness, consumer: Witness
+    evidence: list[Evidence],
+    findings: Sequence[Finding],
+    provider: Witness,
+    consumer: Witness,
+    scope: ReplicationScope,
 ) -> None:
     """Mark the findings whose entries use what the consumer's schema has not."""
-    gap = schemagap.lacking(provider.definitions(), consumer.definitions()) if waiting else []
+    waiting = [number for number, finding in enumerate(findings) if _waits(finding)]
+    if not waiting:
+        return
+    lacking = schemagap.lacking(provider.definitions(), consumer.definitions())
+    gap = [each for each in lacking if each.object_class or _in_scope(each.name, scope)]
     if not gap:
         return
     wanted = ["objectClass", *(each.name for each in gap if not each.object_class)]
@@ -109,6 +116,12 @@ def _schema_gaps(
         used = [each.name for each in gap if _uses(each, classes, entry.values(each.name))]
         if used:
             evidence[number] = replace(evidence[number], unknown=tuple(used[:_NAMED]))
+
+
+def _in_scope(name: str, scope: ReplicationScope) -> bool:
+    """Whether this attribute is sent to the consumer at all."""
+    wanted, unwanted = ({each.lower() for each in names} for names in (scope.attrs, scope.exattrs))
+    return name.lower() not in unwanted and ("*" in wanted or name.lower() in wanted)
 
 
 def _uses(definition: Definition, classes: set[str], values: Sequence[bytes]) -> bool:

@@ -51,6 +51,7 @@ SCHEMA = (
     "attributetype ( 1.3.6.1.4.1.32473.1.1 NAME 'shoeSize' SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 )",
     "objectclass ( 1.3.6.1.4.1.32473.1.2 NAME 'shod' SUP top AUXILIARY MAY shoeSize )",
 )
+SHOD_WITHOUT_SIZE = SCHEMA[1].replace(" MAY shoeSize", "")
 SHOD = [(ldap.MOD_ADD, "objectClass", [b"shod"]), (ldap.MOD_ADD, "shoeSize", [b"42"])]
 
 
@@ -81,6 +82,23 @@ def test_a_first_refresh_that_meets_an_unknown_class(slapd: SlapdFactory) -> Non
     found = told(pair.verify("--settle", "0.5"))
     assert ("missing", "uid=p1,ou=people", "schema-gap") in found
     assert {cause for _, dn, cause in found if dn != "uid=p1,ou=people"} <= {"held-up"}
+
+
+def test_an_attribute_that_is_not_sent_makes_no_gap(slapd: SlapdFactory) -> None:
+    lines = (*provider_conf().lines, *SCHEMA)
+    names = ("objectClass", "dc", "ou", "uid", "cn", "sn", "description")
+    pair = drift(
+        slapd, f'attrs="{",".join(names)},entryUUID,entryCSN"', provider=replace(provider_conf(), lines=lines),
+        consumer=lambda line: replace(conf(line), lines=(*conf().lines, SHOD_WITHOUT_SIZE)),
+    )  # fmt: skip
+    pair.admin.modify_s(person("p1"), SHOD)
+    pair.together()
+    pair.consumer.stop()
+    pair.consumer.configure(replace(conf(), lines=(*conf().lines, SHOD_WITHOUT_SIZE)))
+    pair.consumer.start()
+    pair.modify("p1", "later")
+    run = pair.verify("--settle", "0.1", *(word for name in names for word in ("--attrs", name)))
+    assert (run.code, told(run)) == (4, {("differs", "uid=p1,ou=people", "lag")})
 
 
 def test_lag_is_called_lag(slapd: SlapdFactory) -> None:
