@@ -7,6 +7,7 @@ pipeline that skips them proves nothing.
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -20,6 +21,13 @@ from ldaprepl.wire.slapdproc import Slapd
 
 HERE = Path(__file__).parent
 SlapdFactory = Callable[..., Slapd]
+
+
+def pytest_configure() -> None:
+    """A run in the background of a shell ignores Ctrl-C, and so would every program that it starts: what is tested
+    with SIGINT must get it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
