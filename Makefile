@@ -3,8 +3,9 @@
 # make test-docker  OpenLDAP 2.4, 2.5, 2.6 and 389 DS in containers, and docs/compatibility.md from what they showed
 # make samples   the configurations in slapd-conf/, anew
 # make reference  docs/reference.md, anew
+# make deb       a Debian package, in dist/
 # make bench     the speed and memory budgets, side by side with their peers
-.PHONY: setup demo test test-docker lint samples reference bench clean
+.PHONY: setup demo test test-docker lint samples reference deb bench clean
 
 setup:
 	@.ci/setup
@@ -29,6 +30,9 @@ samples: setup
 
 reference: setup
 	@.venv/bin/python docs/generate.py
+
+deb:
+	@contrib/debian/build
 
 bench: setup
 	@.venv/bin/python benchmarks/verify.py

@@ -71,9 +71,10 @@ class _Commands(click.Group):
         return super().resolve_command(ctx, args)
 
 
-@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(cls=_Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="ldaprepl")
-def cli() -> None:
+@click.pass_context
+def cli(ctx: click.Context) -> int | None:
     """LDAP replication: set it up, replace it where the master is too old for it, and prove that it worked.
 
     \b
@@ -82,13 +83,15 @@ def cli() -> None:
 
     Each command explains itself: ldaprepl COMMAND --help.
     """
+    if ctx.invoked_subcommand is not None:
+        return None
+    click.echo(ctx.get_help(), err=True)
+    return ExitCode.USAGE
 
 
 def complaint(error: Exception) -> tuple[ExitCode, str] | None:
     """What click's own exceptions mean: exit code and text; None for any other."""
     match error:
-        case click.ClickException() if type(error).__name__ == "NoArgsIsHelpError":  # unknown to click before 8.2
-            return ExitCode.USAGE, error.format_message()
         case click.ClickException():
             where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "ldaprepl"
             return ExitCode.USAGE, f"{where}: {printable(error.format_message())}"
