@@ -6,9 +6,9 @@ nothing else of sockets, files and clocks.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from ldaprepl.domain.scope import MATCH_ALL, ReplicationScope
 
@@ -81,6 +81,20 @@ class Witness(Protocol):
         self, dns: Sequence[str], scope: ReplicationScope, attributes: Sequence[str] = ()
     ) -> Iterator[Entry | None]:
         """As `Directory` has it."""
+
+
+@runtime_checkable
+class Still(Protocol):
+    """A `Directory` that is a still image of a server: it never catches up, and can only be read from end to end."""
+
+    def expect(self, dns: Iterable[str]) -> None:
+        """These entries, and the stamps of those above them, will be asked for; no others are there to be fetched.
+
+        Raises `IncompleteRead`.
+        """
+
+    def newest(self) -> CsnSet:
+        """The newest entryCSN of each server ID in it."""
 
 
 Pump = Callable[[Sequence[Directory]], Iterator[tuple[int, RawEntries | Ending]]]

@@ -27,9 +27,9 @@ from ldaprepl.domain.scope import STAMPS
 from ldaprepl.domain.verdict import Finding, Kind, State
 from ldaprepl.ports import Clock, Directory, Progress
 
-_CHUNK = 2000  # suspects held decoded at once
+CHUNK = 2000  # suspects held decoded at once
 _ROUNDS = 3  # that are made at least while something is not decided
-_BREATH = 0.05  # seconds between two rounds, more than a contextCSN trails the change it stands for
+BREATH = 0.05  # seconds between two rounds, more than a contextCSN trails the change it stands for
 _POLL = (0.05, 1.0)  # seconds between two looks at the consumer's contextCSN: the first, the longest
 
 
@@ -79,7 +79,7 @@ class Recheck:
 
     def judge(self, suspects: Suspects, progress: Progress) -> Outcome:
         """Judge all suspects. Raises `LdapreplError` when a side cannot be read any more."""
-        pending = self._names(suspects)
+        pending = names_of(suspects, self._comparer)
         if pending:
             progress.phase("second look", len(pending))
         self._deadline = self._clock.monotonic() + self._settle
@@ -96,20 +96,13 @@ class Recheck:
                 findings += [replace(divergence.finding, state=State.BEHIND) for divergence in undecided]
                 break
             last = rounds + 1 >= _ROUNDS and self._clock.monotonic() >= self._deadline
-            pending = _dns(undecided, self._comparer)
+            pending = dns_of(undecided, self._comparer)
             if pending:
-                self._clock.sleep(_BREATH)
+                self._clock.sleep(BREATH)
         findings.sort(key=lambda finding: self._comparer.tree_order(finding.dn))
         have = self._consumer.context_csn(self._comparer.scope.consumer_base)
         blind = f"no contextCSN to go by on one of the sides: waited {self._settle:g} s instead"
         return Outcome(tuple(findings), max(0, equal), have, (blind,) if self._waited_blind else ())
-
-    def _names(self, suspects: Suspects) -> list[str]:
-        """All DNs to look at, as the provider writes them; another spelling of a DN is the same DN."""
-        key_of = self._comparer.dn_key
-        ours = [_text(dn) for dn in dict.fromkeys([*suspects.pairs, *suspects.provider_only])]
-        keys = {key_of(dn) for dn in ours} if suspects.consumer_only else set()
-        return ours + [dn for dn in map(_text, suspects.consumer_only) if key_of(dn) not in keys]
 
     def _round(self, dns: Sequence[str], progress: Progress) -> tuple[list[Finding], list[Divergence], int]:
         """One look at all: what is decided, what is not yet, and how many entries the provider holds."""
@@ -118,7 +111,7 @@ class Recheck:
         present = 0
         halves: list[tuple[Divergence, _Gate]] = []
         self._seen, self._seen_now = self._seen_now, {}
-        for done, chunk in _chunks(dns):
+        for done, chunk in chunks(dns):
             divergences, gate, held = self._look(chunk)
             present += held
             whole = [d for d in divergences if d.finding.kind not in (Kind.MISSING, Kind.EXTRA)]
@@ -138,22 +131,22 @@ class Recheck:
             if divergence.finding.uuid not in both:
                 self._sort([divergence], gate, decided, undecided)
         renamed = sorted((d for d, _ in halves if d.finding.uuid in both), key=lambda d: d.finding.uuid)
-        for first in range(0, len(renamed), _CHUNK):  # an even number: the two halves of a pair stay together
-            divergences, gate, _ = self._look(_dns(renamed[first : first + _CHUNK], self._comparer))
+        for first in range(0, len(renamed), CHUNK):  # an even number: the two halves of a pair stay together
+            divergences, gate, _ = self._look(dns_of(renamed[first : first + CHUNK], self._comparer))
             self._sort(divergences, gate, decided, undecided)
 
     def _look(self, dns: Sequence[str]) -> tuple[list[Divergence], _Gate, int]:
         """Read one chunk in the order that makes a difference mean something."""
         scope = self._comparer.scope
-        ours = _found(self._provider.fetch(dns, scope))
+        ours = found(self._provider.fetch(dns, scope))
         above = self._above(dns)
-        before = _Sight(self._keyed(ours), self._keyed(_found(self._provider.stamps(above))))
+        before = _Sight(self._keyed(ours), self._keyed(found(self._provider.stamps(above))))
         gate = self._wait(self._provider.context_csn(scope.base))
-        theirs = _found(self._consumer.fetch([self._comparer.consumer_dn(dn) for dn in dns], scope))
+        theirs = found(self._consumer.fetch([self._comparer.consumer_dn(dn) for dn in dns], scope))
         divergences = self._comparer.classify(ours, theirs)
         if divergences:
-            again = _found(self._provider.fetch(_dns(divergences, self._comparer), scope, STAMPS))
-            after = _Sight(self._keyed(again), self._keyed(_found(self._provider.stamps(above))))
+            again = found(self._provider.fetch(dns_of(divergences, self._comparer), scope, STAMPS))
+            after = _Sight(self._keyed(again), self._keyed(found(self._provider.stamps(above))))
             over_extra = self._over_extra(divergences)
             divergences = [self._marked(divergence, before, after, over_extra) for divergence in divergences]
         return divergences, gate, len(ours)
@@ -165,7 +158,7 @@ class Recheck:
     def _over_extra(self, divergences: Iterable[Divergence]) -> dict[bytes, Entry]:
         """What the consumer holds above its extra entries."""
         names = self._above(d.finding.dn for d in divergences if d.finding.kind is Kind.EXTRA)
-        held = _found(self._consumer.stamps([self._comparer.consumer_dn(name) for name in names]))
+        held = found(self._consumer.stamps([self._comparer.consumer_dn(name) for name in names]))
         return {self._comparer.consumer_key(entry.dn): entry for entry in held}
 
     def _keyed(self, entries: Iterable[Entry]) -> dict[bytes, Entry]:
@@ -181,7 +174,7 @@ class Recheck:
         """With the entryCSNs above it; unstable when the provider's side is not what it was before the consumer was
         read."""
         key_of = self._comparer.dn_key
-        keys = [key_of(dn) for dn in _dns([divergence], self._comparer)]
+        keys = [key_of(dn) for dn in dns_of([divergence], self._comparer)]
         kind = divergence.finding.kind
         above: list[bytes] = []
         if kind is not Kind.DIFFERS:  # values do not depend on where the entry hangs
@@ -265,23 +258,31 @@ def _on_provider(finding: Finding) -> bool:
     return finding.kind is not Kind.EXTRA
 
 
-def _found(answers: Iterable[Entry | None]) -> list[Entry]:
+def names_of(suspects: Suspects, comparer: Comparer) -> list[str]:
+    """All DNs to look at, as the provider writes them; another spelling of a DN is the same DN."""
+    ours = [text(dn) for dn in dict.fromkeys([*suspects.pairs, *suspects.provider_only])]
+    keys = {comparer.dn_key(dn) for dn in ours} if suspects.consumer_only else set()
+    return ours + [dn for dn in map(text, suspects.consumer_only) if comparer.dn_key(dn) not in keys]
+
+
+def found(answers: Iterable[Entry | None]) -> list[Entry]:
     """The entries there are, each once: two spellings of a DN find the same one."""
     return list({entry.dn: entry for entry in answers if entry is not None}.values())
 
 
-def _text(dn: bytes) -> str:
+def text(dn: bytes) -> str:
+    """A DN from a frame as text."""
     return dn.decode("utf-8", "surrogateescape")
 
 
-def _covers(csns: CsnSet, text: str) -> bool:
+def _covers(csns: CsnSet, csn: str) -> bool:
     try:
-        return csns.covers(Csn.parse(text))
+        return csns.covers(Csn.parse(csn))
     except ValueError:
         return False
 
 
-def _dns(divergences: Iterable[Divergence], comparer: Comparer) -> list[str]:
+def dns_of(divergences: Iterable[Divergence], comparer: Comparer) -> list[str]:
     """All DNs that a divergence is about, as the provider names them."""
     names: dict[str, None] = {}
     for divergence in divergences:
@@ -293,7 +294,8 @@ def _dns(divergences: Iterable[Divergence], comparer: Comparer) -> list[str]:
     return list(names)
 
 
-def _chunks(dns: Sequence[str]) -> Iterator[tuple[int, Sequence[str]]]:
-    for first in range(0, len(dns), _CHUNK):
-        chunk = dns[first : first + _CHUNK]
+def chunks(dns: Sequence[str]) -> Iterator[tuple[int, Sequence[str]]]:
+    """Pieces that are decoded at once, each with the number of DNs up to its end."""
+    for first in range(0, len(dns), CHUNK):
+        chunk = dns[first : first + CHUNK]
         yield first + len(chunk), chunk

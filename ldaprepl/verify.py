@@ -16,10 +16,12 @@ from ldaprepl.domain.csn import CsnSet
 from ldaprepl.domain.join import Join, Overflow, Side, Suspects
 from ldaprepl.domain.matching import Schema
 from ldaprepl.domain.scope import MATCH_ALL, ReplicationScope, Scope
+from ldaprepl.domain.standardschema import STANDARD
 from ldaprepl.domain.verdict import ConsumerReport, Kind, Problem, VerifyReport
 from ldaprepl.errors import LdapreplError, ProtocolViolation, UsageError
-from ldaprepl.ports import Clock, Directory, Ending, Progress, Pump
-from ldaprepl.recheck import Recheck
+from ldaprepl.imagecheck import ImageCheck
+from ldaprepl.ports import Clock, Directory, Ending, Progress, Pump, Still
+from ldaprepl.recheck import Recheck, text
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +51,42 @@ def verify(
     started = tools.clock.monotonic()
     before = provider.context_csn(scope.base)
     schema = Schema.EMPTY if options.bytewise else provider.schema()
-    comparer = Comparer(schema, scope, tools.split, tools.values)
+    images = [held for held in (provider, *consumers) if isinstance(held, Still)]
+    comparer = Comparer(schema, scope, tools.split, tools.values, selective=bool(images))
     unknown = _unknown(schema, scope)
     tools.progress.phase("reading")
     first = first_look(provider, consumers, comparer, tools)
+    if isinstance(provider, Still):
+        before = provider.context_csn(scope.base)  # it is known only now
+        first = _expected(provider, first)
     reports = []
     for consumer, look in zip(consumers, first, strict=True):
         report = look.report
         if report.problem is None:
-            recheck = Recheck(provider, consumer, comparer, tools.clock, options.settle)
-            report = _second_look(recheck, look, tools.progress)
+            check = _check(provider, consumer, comparer, tools, options)
+            report = _second_look(check, look, tools.progress)
         reports.append(replace(report, notes=unknown + report.notes))
     return VerifyReport(scope.base, provider.uri, before, tuple(reports), tools.clock.monotonic() - started)
+
+
+def _expected(provider: Still, looks: list[Look]) -> list[Look]:
+    """Have the suspects of all consumers set aside; without them nothing can be judged."""
+    held = [dn for look in looks for dn in (*look.suspects.pairs, *look.suspects.provider_only)]
+    try:
+        provider.expect(map(text, held))
+    except LdapreplError as error:
+        problem = Problem(error.message, error.cure)
+        return [replace(look, report=replace(look.report, problem=look.report.problem or problem)) for look in looks]
+    return looks
+
+
+def _check(
+    provider: Directory, consumer: Directory, comparer: Comparer, tools: Tools, options: Options
+) -> Recheck | ImageCheck:
+    """The second look that suits the two sides."""
+    if isinstance(provider, Still) or isinstance(consumer, Still):
+        return ImageCheck(provider, consumer, comparer, tools.clock)
+    return Recheck(provider, consumer, comparer, tools.clock, options.settle)
 
 
 def undecided(scope: ReplicationScope, provider: str, consumers: Sequence[str], problem: Problem) -> VerifyReport:
@@ -71,7 +97,7 @@ def undecided(scope: ReplicationScope, provider: str, consumers: Sequence[str], 
 
 def _unknown(schema: Schema, scope: ReplicationScope) -> tuple[str, ...]:
     """Notes on attributes that the provider does not know. Raises `UsageError` when no other is to be compared."""
-    if schema is Schema.EMPTY:
+    if schema in (Schema.EMPTY, STANDARD):  # which do not claim to be all there is
         return ()
     plain = [name for name in scope.attrs if name[:1] not in "*+@!" and name != "1.1"]
     unknown = {name for name in (*plain, *scope.exattrs) if name[:1] not in "*+@!" and not schema.attribute(name)}
@@ -150,6 +176,8 @@ class _Pairing:
         self._comparer = comparer
         self._part = part
         self._join = Join(comparer.same_frames, overflow.__enter__(), comparer.rename)
+        if comparer.selective:  # a dump and a server, or two ways of dumping, differ in what is not compared
+            self._join.print_of = comparer.print_of
         self._notes: list[str] = []
         self.problem: Problem | None = None
 
@@ -217,11 +245,11 @@ class _Pairing:
         )
 
 
-def _second_look(recheck: Recheck, look: Look, progress: Progress) -> ConsumerReport:
+def _second_look(check: Recheck | ImageCheck, look: Look, progress: Progress) -> ConsumerReport:
     """Judge the suspects; a side that fails now leaves the consumer undecided."""
     report = look.report
     try:
-        outcome = recheck.judge(look.suspects, progress)
+        outcome = check.judge(look.suspects, progress)
     except LdapreplError as error:
         return replace(report, problem=Problem(error.message, error.cure))
     equal = min(report.equal + outcome.equal, report.provider_entries)

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from ldaprepl.cli import options, verify_repair
+from ldaprepl.cli import options, verify_ldif, verify_repair
 from ldaprepl.cli.command import Command
 from ldaprepl.cli.output import check_writable, emit, progress
 from ldaprepl.cli.pairing import Pairing, pairings
@@ -49,6 +49,7 @@ from ldaprepl.wire.witness import LdapWitness, witnesses
               help="How to report; ldif: the changes of --repair (alone: --repair ldif).")  # fmt: skip
 @click.option("--limit", type=click.IntRange(min=0), default=20, show_default=True,
               help="Findings of each kind in the text report; 0: all.")  # fmt: skip
+@verify_ldif.dumps
 @repair_options
 @memory
 @options.output
@@ -61,10 +62,15 @@ def command(**given: Any) -> int:
     ldaprepl verify --provider ldaps://a --consumer ldapi:/// -b dc=example,dc=com \\
         -D cn=replica,dc=example,dc=com -y replica.pw --format json
     ldaprepl verify                  # on a consumer, as root: what its stanzas say
+    ldaprepl verify --ldif provider.ldif consumer.ldif.gz         # dumps of both
 
     Exit code: 0 equal, 1 diverged, 3 could not tell, 4 only behind.
     """
     check_writable(given["output"])
+    if given["ldif"] or given["files"]:
+        report = verify_ldif.compared(given)
+        emit(_rendered([report], given), given["output"])
+        return report.verdict.exit_code
     found = _checked(pairings(given))
     verify_repair.checked(given, sum(len(pairing.consumers) for pairing in found))
     with memory_of({**given, "state": _state(found, given)}) as held:

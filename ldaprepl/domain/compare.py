@@ -14,7 +14,9 @@ from sys import intern
 
 from ldaprepl.domain.dn import move, parent
 from ldaprepl.domain.entry import Entry
+from ldaprepl.domain.join import fingerprint
 from ldaprepl.domain.matching import Schema
+from ldaprepl.domain.schema import USER_APPLICATIONS
 from ldaprepl.domain.scope import STAMPS, ReplicationScope
 from ldaprepl.domain.verdict import AttributeDifference, Finding, Kind, State, Trace
 
@@ -44,7 +46,9 @@ class Comparer:
     scope: ReplicationScope
     split: SplitFrame
     values: SplitValues
+    selective: bool = False  # entries may hold more than --attrs asked for: dumps do
     _ignored: dict[str, bool] = field(default_factory=dict)
+    _kept: dict[bytes, bytes] = field(default_factory=dict)
 
     def same_frames(self, provider: bytes, consumer: bytes) -> bool:
         """Whether two frames with different bytes hold the same entry. Raises what `split` and `values` raise."""
@@ -56,6 +60,19 @@ class Comparer:
             return False
         left = self._unequal(ours, theirs)
         return all(self._same(name, *pair) for name, pair in left.items())
+
+    def print_of(self, frame: bytes) -> bytes:
+        """16 bytes that stand for what is compared of a frame: the same for frames that differ in nothing but the order
+        of attributes and what is ignored. Raises what `split` raises."""
+        kept = self._kept
+        held = []
+        for name, encoded in self.split(frame)[1]:
+            if name not in kept:
+                kept[name] = b"" if self.ignored(_text(name)) else name.lower()
+            if kept[name]:
+                held.append(b"%b %d %b" % (kept[name], len(encoded), encoded))
+        held.sort()
+        return fingerprint(b"\n".join(held))
 
     def _unequal(self, ours: Attributes, theirs: Attributes) -> dict[str, tuple[tuple[bytes, ...], tuple[bytes, ...]]]:
         """Attributes whose encoded values are not the same on both sides, by canonical name."""
@@ -135,8 +152,24 @@ class Comparer:
         named = {self.schema.canonical(name) for name in self.scope.attrs if name not in ("*", "+")}
         if canonical in named or base in named:
             return False
+        if self.selective and not self._asked(base, named):
+            return True
         local = base in SERVER_LOCAL or self.schema.is_server_local(description)
         return local or (base in _STAMPS and "+" not in self.scope.attrs)
+
+    def _asked(self, base: str, named: set[str]) -> bool:
+        """Whether a server would have sent this attribute: by `*`, by `+`, or as a subtype of one that is named."""
+        attribute = self.schema.attribute(base)
+        operational = attribute is not None and attribute.usage != USER_APPLICATIONS
+        if ("+" if operational else "*") in self.scope.attrs:
+            return True
+        seen = set()
+        while attribute is not None and attribute.sup and attribute.sup not in seen:
+            seen.add(attribute.sup)
+            if self.schema.canonical(attribute.sup) in named:
+                return True
+            attribute = self.schema.attribute(attribute.sup)
+        return False
 
     def _excluded(self, canonical: str) -> bool:
         return any(self.schema.canonical(name) == canonical for name in self.scope.exattrs)
@@ -229,7 +262,8 @@ class Comparer:
         if kind is Kind.DIFFERS and not attributes:
             return None
         traces = (_trace(ours, kind, attributes), _trace(theirs, kind, attributes))
-        finding = Finding(kind, ours.dn, theirs.dn, ours.uuid or "", State.LASTING, attributes, None, *traces)
+        uuid = ours.uuid or ""
+        finding = Finding(kind, ours.dn, theirs.dn, uuid, State.LASTING, attributes, None, traces[0], traces[1])
         return Divergence(finding, ours.csn, theirs.csn)
 
 

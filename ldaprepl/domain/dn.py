@@ -12,7 +12,7 @@ string types of `#hex`, `OID.` and an empty value are read, as other servers hav
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 Ava = tuple[str, bytes]  # attribute type as written, value
 Rdn = tuple[Ava, ...]
@@ -83,6 +83,15 @@ def parent(dn: str) -> str:
         return rest.lstrip(_SPACE)
     spans = _scan(dn)
     return dn[spans[1][1] :] if len(spans) > 1 else ""
+
+
+def ancestors(dn: str) -> Iterator[str]:
+    """The DNs of all that stands above an entry, nearest first, as written; no more where it does not parse."""
+    try:
+        while dn := parent(dn):
+            yield dn
+    except ValueError:
+        return
 
 
 def depth(dn: str) -> int:

@@ -56,7 +56,8 @@ class Join:
     """One consumer joined with the provider.
 
     `same` judges two frames whose bytes differ; `overflow` takes what memory should not; `rename` gives a consumer's
-    DN as the provider writes it (suffixmassage).
+    DN as the provider writes it (suffixmassage). `print_of` makes the 16 bytes that stand for a frame; another one may
+    be put there before the first entry comes.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class Join:
         self._rename = rename
         self._keep_frames = keep_frames
         self._keep_prints = keep_prints
+        self.print_of: Callable[[bytes], bytes] = fingerprint
         self._frames: tuple[dict[bytes, bytes], dict[bytes, bytes]] = ({}, {})
         self._sizes = [0, 0]
         self._prints: tuple[dict[bytes, bytes], dict[bytes, bytes]] = ({}, {})
@@ -98,7 +100,7 @@ class Join:
                 else:
                     self._judge(side, dn, frame, other)
             elif prints and (print_ := prints.pop(dn, None)) is not None:
-                if print_ == fingerprint(frame):
+                if print_ == self.print_of(frame):
                     equal += 1
                 else:
                     self._pairs.append(dn)
@@ -125,7 +127,7 @@ class Join:
         """Keep fingerprints instead of frames; when there are too many of them, hand all to the overflow."""
         prints, frames = self._prints[side], self._frames[side]
         for dn, frame in frames.items():
-            prints[dn] = fingerprint(frame)
+            prints[dn] = self.print_of(frame)
         frames.clear()
         self._sizes[side] = 0
         if len(self._prints[0]) + len(self._prints[1]) > self._keep_prints:

@@ -22,6 +22,15 @@ WIDTH: Final = 76  # columns of a line before it is folded (RFC 2849, note 2)
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._;-]*")  # AttributeDescription (RFC 4512), underscore tolerated
 
 
+class LdifError(ValueError):
+    """What cannot be read, and the line (from 1) where that begins."""
+
+    def __init__(self, line: int, reason: str) -> None:
+        super().__init__(f"line {line}: {reason}")
+        self.line = line
+        self.reason = reason
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """One record as it stands: `line` is where it begins (from 1), `pairs` all its lines after the DN, unfolded and
@@ -71,14 +80,14 @@ def records(lines: Iterable[str]) -> Iterator[Record]:
     Undecodable bytes should come as surrogate escapes (PEP 383). Raises ValueError with the line number.
     """
     start, held = 0, list[tuple[str, bytes]]()
-    for number, text in _logical(lines):
+    for number, text in logical_lines(lines):
         if text:
-            name, value = _pair(number, text)
+            name, value = pair(number, text)
             if not held:
                 if name.lower() == "version":
                     continue
                 if name.lower() != "dn":
-                    raise ValueError(f"line {number}: a record must begin with dn:, not {name}:")
+                    raise LdifError(number, f"a record must begin with dn:, not {name}:")
                 start = number
             held.append((name, value))
         elif held:
@@ -98,16 +107,17 @@ def entries(lines: Iterable[str]) -> Iterator[Entry]:
         spelling: dict[str, str] = {}
         for name, value in record.pairs:
             if name == "-" or name.lower() == "changetype":
-                raise ValueError(f"line {record.line}: a change record where an entry was expected")
+                raise LdifError(record.line, "a change record where an entry was expected")
             attributes.setdefault(spelling.setdefault(name.lower(), name), []).append(value)
         yield Entry(record.dn, {name: tuple(values) for name, values in attributes.items()})
 
 
-def _logical(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
-    """Lines unfolded, without comments (which may be folded too), with the first line's number; "" ends a record."""
+def logical_lines(lines: Iterable[str], first: int = 1) -> Iterator[tuple[int, str]]:
+    """Lines unfolded, without comments (which may be folded too), with the number that they begin at, counted from
+    `first`; "" ends a record."""
     parts: list[str] = []
     start = 0
-    for number, raw in enumerate(lines, 1):
+    for number, raw in enumerate(lines, first):
         text = raw.rstrip("\r\n")
         if number == 1:
             text = text.removeprefix("\ufeff")
@@ -123,21 +133,22 @@ def _logical(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
         yield start, "".join(parts)
 
 
-def _pair(number: int, text: str) -> tuple[str, bytes]:
+def pair(number: int, text: str) -> tuple[str, bytes]:
+    """One unfolded line as name and decoded value. Raises `LdifError` that names the line."""
     if text.rstrip() == "-":
         return "-", b""
     name, colon, rest = text.partition(":")
     name = name.rstrip()
     if not colon or not name or name[0].isspace():
-        raise ValueError(f"line {number}: no attribute name and colon")
+        raise LdifError(number, "no attribute name and colon")
     if rest[:1] == "<":
-        raise ValueError(f"line {number}: {name}:< names a file or URL, which is not read")
+        raise LdifError(number, f"{name}:< names a file or URL, which is not read")
     if rest[:1] != ":":
         return name, rest.lstrip(" ").encode("utf-8", "surrogateescape")
     try:
         return name, binascii.a2b_base64(rest[1:].strip(), strict_mode=True)
     except ValueError as error:  # binascii.Error, or a character beyond ASCII
-        raise ValueError(f"line {number}: {name}: is not valid base64 ({error})") from error
+        raise LdifError(number, f"{name}: is not valid base64 ({error})") from error
 
 
 def _record(start: int, held: list[tuple[str, bytes]]) -> Record:

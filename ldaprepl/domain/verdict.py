@@ -47,6 +47,13 @@ class How(StrEnum):
     LIST = "changes and list"  # the same, and identity and age of every entry
 
 
+class Late(StrEnum):
+    """Which side has not had the change that made the difference, where the state is `behind`."""
+
+    CONSUMER = "consumer"
+    PROVIDER = "provider"  # its image is older than the consumer's, or the change travels towards it
+
+
 class Verdict(StrEnum):
     """The sum of it, worst last in `worst`."""
 
@@ -123,6 +130,7 @@ class Finding:
     provider: Trace | None = field(default=None, compare=False, repr=False)
     consumer: Trace | None = field(default=None, compare=False, repr=False)
     since: Since | None = None  # None: nothing is remembered
+    late: Late = Late.CONSUMER  # of meaning where the state is `behind`
 
 
 @dataclass(frozen=True, slots=True)

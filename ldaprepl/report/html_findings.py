@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
-from ldaprepl.domain.verdict import Finding, Kind, Since, State, VerifyReport
+from ldaprepl.domain.verdict import Finding, Kind, Late, Since, State, VerifyReport
 from ldaprepl.report.html_values import code, names, safe, sides
 
 SIGIL = {Kind.MISSING: "-", Kind.EXTRA: "+", Kind.RENAMED: "&gt;", Kind.DIFFERS: "*", Kind.IDENTITY: "!"}
@@ -122,7 +122,8 @@ def _group(number: int, uri: str, finding: Finding, detailed: bool) -> Iterator[
     yield f'<tbody data-kind="{kind}" data-state="{state}" data-consumer="{number}" data-since="{since}"'
     yield f' data-cause="{safe(_cause(finding))}">'
     yield f'<tr><td{span}><span class="kind {kind}" data-key="kind"><span class="sigil" aria-hidden="true">'
-    yield f'{SIGIL[finding.kind]}</span>{kind}</span><br><span class="pill {state}">{state}</span>{new}</td>'
+    late = " (the provider)" if finding.state is State.BEHIND and finding.late is Late.PROVIDER else ""
+    yield f'{SIGIL[finding.kind]}</span>{kind}</span><br><span class="pill {state}">{state}{late}</span>{new}</td>'
     yield f'<th scope="rowgroup"{span}><span data-key="dn">{code(finding.dn)}</span>'
     if finding.uuid:
         yield f'<code class="raw">{safe(finding.uuid)}</code>'

@@ -18,6 +18,7 @@ from ldaprepl.domain.verdict import (
     How,
     Problem,
     Reach,
+    State,
     VerifyReport,
     worst,
 )
@@ -98,6 +99,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "uuid": _text(finding.uuid) or None,
         "state": finding.state.value,
         "since": finding.since.value if finding.since else None,
+        "late": finding.late.value if finding.state is State.BEHIND else None,
         "attributes": [_attribute(attribute) for attribute in finding.attributes],
         "cause": None if cause is None else _cause(cause),
     }

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from textwrap import wrap
 
-from ldaprepl.domain.verdict import ConsumerReport, Finding, Kind, State, Verdict, VerifyReport
+from ldaprepl.domain.verdict import ConsumerReport, Finding, Kind, Late, State, Verdict, VerifyReport
 from ldaprepl.report import grouping, remembered, repair
 from ldaprepl.report.grouping import Group
 from ldaprepl.report.values import printable, shown
@@ -128,7 +128,7 @@ def _wrapped(text: str, first: str, others: str) -> list[str]:
 
 
 def _finding(finding: Finding, margin: str) -> list[str]:
-    behind = "  (behind)" if finding.state is State.BEHIND else ""
+    behind = f"  (behind{': the provider' * (finding.late is Late.PROVIDER)})" if finding.state is State.BEHIND else ""
     lines = [f"{margin}{_SIGIL[finding.kind]} {printable(finding.dn)}{behind}{remembered.mark(finding)}"]
     margin += "    "
     if finding.kind is Kind.RENAMED:

@@ -81,6 +81,7 @@ def test_every_key_of_the_contract() -> None:
                         "uuid": "5",
                         "state": "lasting",
                         "since": "new",
+                        "late": None,
                         "attributes": [
                             {
                                 "name": "mail",
@@ -97,6 +98,7 @@ def test_every_key_of_the_contract() -> None:
                         "uuid": None,
                         "state": "behind",
                         "since": None,
+                        "late": "consumer",
                         "attributes": [],
                         "cause": None,
                     },
