@@ -20,7 +20,7 @@ from ldaprepl.domain.secret import Secret
 from ldaprepl.errors import ExitCode, UsageError
 from ldaprepl.report.profile import Draft, Value, render
 from ldaprepl.wire import profilefile
-from ldaprepl.wire.endpoint import Endpoint, External, Simple, parse_uri
+from ldaprepl.wire.endpoint import Endpoint, External, Sasl, Simple, parse_uri
 
 _PRIVATE = 0o600
 Drafts = tuple[list[Draft], list[Draft]]
@@ -111,6 +111,14 @@ def _server(endpoint: Endpoint, servers: dict[str, Draft]) -> str:
             values |= {"bind_dn": who, "password": password}
         case External(authzid):
             values |= {"sasl": "EXTERNAL", **({"authzid": authzid} if authzid else {})}
+        case Sasl(mechanism, name, password, authzid):
+            values |= {
+                "sasl": mechanism,
+                **({"bind_dn": name} if name else {}),
+                **({"authzid": authzid} if authzid else {}),
+            }
+            if password is not None:
+                values["password"] = password
     tls = endpoint.tls
     if endpoint.address.scheme == "ldaps" or endpoint.starttls:
         if endpoint.address.scheme == "ldap":

@@ -15,7 +15,7 @@ from typing import Any
 from ldaprepl.domain.scope import EVERY_ATTRIBUTE, MATCH_ALL, ReplicationScope, Scope
 from ldaprepl.domain.secret import Secret
 from ldaprepl.errors import UsageError
-from ldaprepl.wire.endpoint import Anonymous, Bind, Endpoint, External, Simple, Tls
+from ldaprepl.wire.endpoint import TICKET, Anonymous, Bind, Endpoint, External, Sasl, Simple, Tls
 
 Given = Mapping[str, Any]
 _DEFAULTS = {"scope": "sub", "filter": MATCH_ALL, "tls_reqcert": "demand", "timeout": 60.0}
@@ -90,6 +90,8 @@ def _tls(given: Given) -> Tls:
 
 
 def _provider_bind(given: Given) -> Bind:
+    if (given["sasl"] or "EXTERNAL") != "EXTERNAL":
+        return _sasl(given, given["sasl"], given["bind_dn"], given["password_file"], PASSWORD)
     if given["sasl"]:
         return External(given["authzid"] or _default("SASL_AUTHZID"))
     dn = given["bind_dn"]
@@ -103,6 +105,16 @@ def _provider_bind(given: Given) -> Bind:
     return Simple(dn, given.get("password") or _password(given, given["password_file"], PASSWORD, dn))
 
 
+def _sasl(given: Given, mechanism: str, name: str | None, file: Path | None, variable: str) -> Bind:
+    """A mechanism other than EXTERNAL; -D holds the name that it takes. Raises `UsageError`."""
+    authzid = given["authzid"] or _default("SASL_AUTHZID")
+    if mechanism in TICKET:
+        return Sasl(mechanism, authzid=authzid)
+    if not name:
+        raise UsageError(f"--sasl {mechanism} needs a name", "Give it with --bind-dn: a name, not a DN.")
+    return Sasl(mechanism, name, given.get("password") or _password(given, file, variable, name), authzid)
+
+
 def _default(option: str) -> str:
     """What ldap.conf has. As in libldap, BINDDN counts where a password is given, and only there."""
     from ldaprepl.cli import ldaprc
@@ -111,6 +123,11 @@ def _default(option: str) -> str:
 
 
 def _consumer_bind(given: Given) -> Bind:
+    if (given["consumer_sasl"] or "EXTERNAL") != "EXTERNAL":
+        who = given["consumer_bind_dn"] or given["bind_dn"]
+        file = given["consumer_password_file"] or given["password_file"]
+        variable = CONSUMER_PASSWORD if CONSUMER_PASSWORD in os.environ else PASSWORD
+        return _sasl(given, given["consumer_sasl"], who, file, variable)
     if given["consumer_sasl"]:
         return External(given["authzid"] or _default("SASL_AUTHZID"))
     own_file, own_dn = given["consumer_password_file"], given["consumer_bind_dn"]

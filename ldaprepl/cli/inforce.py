@@ -10,7 +10,7 @@ from ldaprepl.cli.given import CONSUMER_PASSWORD, PASSWORD, Given, said
 from ldaprepl.cli.pairing import Pairing
 from ldaprepl.domain.scope import EVERY_ATTRIBUTE
 from ldaprepl.report.settings import Row, Section
-from ldaprepl.wire.endpoint import Anonymous, Endpoint, External, Simple
+from ldaprepl.wire.endpoint import Anonymous, Endpoint, External, Sasl, Simple
 
 _DEFAULT = "default"
 _SETTINGS = ("settle", "warning", "critical", "certificate_warning", "certificate_critical", "skew", "severity",
@@ -101,6 +101,14 @@ def _identity(endpoint: Endpoint, options: Given, *, consumer: bool) -> list[Row
             if authzid:
                 rows.append(Row("authzid", authzid, _origin("authzid", options, _named("SASL_AUTHZID", authzid))))
             return rows
+        case Sasl(mechanism, name, password, authzid):
+            rows = [Row("sasl", mechanism, _origin("consumer_sasl" if own else "sasl", options))]
+            if name:
+                rows.append(Row("bind_dn", name, _origin("consumer_bind_dn" if own else "bind_dn", options)))
+            if password is not None:
+                file = "consumer_password_file" if own else "password_file"
+                rows.append(Row("password", "********", _password_origin(file, options, consumer=consumer)))
+            return rows + ([Row("authzid", authzid, _origin("authzid", options))] if authzid else [])
         case Anonymous():
             return [Row("identity", "anonymous", _DEFAULT)]
 

@@ -27,7 +27,7 @@ from ldaprepl.domain.words import Form
 from ldaprepl.errors import ExitCode, ServerUnavailable, UsageError
 from ldaprepl.init_consumer import examine, subschema
 from ldaprepl.report.stanza import ANY_DATABASE, render_profile
-from ldaprepl.wire.endpoint import Bind, Endpoint, External, Simple
+from ldaprepl.wire.endpoint import Bind, Endpoint, External, Sasl, Simple
 from ldaprepl.wire.probe import Probe
 from ldaprepl.wire.stream import open_stream
 
@@ -218,6 +218,10 @@ def _who(bind: Bind) -> tuple[Method, str, Any, str]:
             return Method.SIMPLE, dn, password, ""
         case External(authzid):
             return Method.EXTERNAL, "", None, authzid
+        case Sasl(mechanism):
+            raise UsageError(
+                f"a stanza with SASL {mechanism} is not written yet", "Probe with -D or EXTERNAL, and edit saslmech."
+            )
         case _:
             return Method.ANONYMOUS, "", None, ""
 

@@ -23,6 +23,7 @@ from ldaprepl.cli.given import (
 )
 from ldaprepl.domain import duration
 from ldaprepl.domain.scope import MATCH_ALL, Scope
+from ldaprepl.wire.endpoint import BY_PASSWORD, TICKET
 
 F = TypeVar("F", bound=Callable[..., Any])
 Option = Callable[[F], F]
@@ -65,11 +66,12 @@ pair = all_of(  # where the options, a stanza or this machine's own configuratio
     click.option("--provider", metavar="URI", help="ldap://, ldaps:// or ldapi:// URL."), _consumers, _base, source
 )
 
+_SASL = click.Choice(["EXTERNAL", *TICKET, *BY_PASSWORD])
 identity = all_of(
     click.option("-D", "--bind-dn", metavar="DN", help="Simple bind as this DN."),
     click.option("-y", "--password-file", metavar="FILE", type=_FILE, help=f"File with the password (or {PASSWORD})."),
     click.option("-W", "--prompt", is_flag=True, help="Ask for the password."),
-    click.option("--sasl", type=click.Choice(["EXTERNAL"]), help="SASL bind instead."),
+    click.option("--sasl", type=_SASL, help="SASL bind instead; -D holds the name that the mechanism takes."),
     click.option("--authzid", metavar="ID", default="", help="SASL authorization identity."),
 )
 consumer_identity = all_of(
@@ -77,7 +79,7 @@ consumer_identity = all_of(
     click.option(
         "--consumer-password-file", metavar="FILE", type=_FILE, help=f"Its password (or {CONSUMER_PASSWORD})."
     ),
-    click.option("--consumer-sasl", type=click.Choice(["EXTERNAL"]), help="SASL bind at the consumers."),
+    click.option("--consumer-sasl", type=_SASL, help="SASL bind at the consumers."),
 )
 tls = all_of(
     click.option("--starttls/--no-starttls", default=None,

@@ -14,6 +14,7 @@ from ldaprepl.errors import ProtocolViolation
 from ldaprepl.protocol import ber
 
 _CONTROLS, _REFERRAL, _RESPONSE_NAME, _RESPONSE_VALUE = 0xA0, 0xA3, 0x8A, 0x8B
+_SASL_CREDENTIALS = 0x87
 _INTERMEDIATE_NAME, _INTERMEDIATE_VALUE = 0x80, 0x81
 _ENTRY = 0x64
 NOTICE_OF_DISCONNECTION = "1.3.6.1.4.1.1466.20036"
@@ -32,7 +33,7 @@ class Message(NamedTuple):
 
 class Result(NamedTuple):
     """LDAPResult (RFC 4511, section 4.1.9) with the controls of its message; `name` is the OID of an extended
-    response, `value` its value.
+    response, `value` its value, or what the server says in a SASL bind.
     """
 
     code: int
@@ -133,7 +134,7 @@ def decode_result(message: Message) -> Result:
             referrals = tuple(value.decode(errors="replace") for value in decode_values(body[start:stop]))
         elif tag == _RESPONSE_NAME and message.op == 0x78:
             name = body[start:stop].decode(errors="replace")
-        elif tag == _RESPONSE_VALUE and message.op == 0x78:
+        elif (tag, message.op) in ((_RESPONSE_VALUE, 0x78), (_SASL_CREDENTIALS, 0x61)):
             value = body[start:stop]
         pos = stop
     words = (matched.decode(errors="replace"), text.decode(errors="replace"))

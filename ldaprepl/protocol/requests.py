@@ -93,6 +93,11 @@ def bind_external(message_id: int, authzid: str = "") -> bytes:
     return _message(message_id, tlv(_BIND, integer(3), octets(""), tlv(0xA3, octets("EXTERNAL"), octets(authzid))))
 
 
+def bind_sasl(message_id: int, mechanism: str, credentials: bytes) -> bytes:
+    """One step of a SASL bind (RFC 4511, section 4.2.1)."""
+    return _message(message_id, tlv(_BIND, integer(3), octets(""), tlv(0xA3, octets(mechanism), octets(credentials))))
+
+
 def extended(message_id: int, oid: str) -> bytes:
     """Extended request without a value (RFC 4511, section 4.12)."""
     return _message(message_id, tlv(_EXTENDED, octets(oid, 0x80)))

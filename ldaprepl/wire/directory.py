@@ -17,7 +17,7 @@ from ldaprepl.errors import IncompleteRead, LdapreplError, ProtocolViolation
 from ldaprepl.protocol import results
 from ldaprepl.protocol.messages import Result
 from ldaprepl.protocol.requests import SearchRequest, manage_dsa_it
-from ldaprepl.wire.endpoint import Anonymous, External
+from ldaprepl.wire.endpoint import Anonymous, External, Sasl
 from ldaprepl.wire.stream import Stream
 
 # Seconds between the questions for a contextCSN, by whether the server has shown one before (None: not known).
@@ -159,6 +159,8 @@ class LdapDirectory:
             pattern = "anonymous"
         elif isinstance(who, External):
             pattern = 'dn.exact="<the DN that EXTERNAL maps to>"'
+        elif isinstance(who, Sasl):
+            pattern = f'dn.exact="<the DN that {who.name} is mapped to>"'
         else:
             pattern = f'dn.exact="{who.dn}"'
         return f"limits {pattern} size=unlimited time=unlimited"

@@ -52,7 +52,23 @@ class External(NamedTuple):
         return "SASL EXTERNAL" + (f" as {self.authzid}" if self.authzid else "")
 
 
-Bind = Anonymous | Simple | External
+class Sasl(NamedTuple):
+    """Another SASL bind (RFC 4513, section 5.2): `name` and `password` where the mechanism takes them."""
+
+    mechanism: str
+    name: str = ""
+    password: Secret | None = None
+    authzid: str = ""
+
+    def __str__(self) -> str:
+        return f"SASL {self.mechanism}" + "".join(f" as {who}" for who in (self.authzid or self.name,) if who)
+
+
+Bind = Anonymous | Simple | External | Sasl
+TICKET = ("GSSAPI", "GSS-SPNEGO")  # mechanisms that take what the environment has
+BY_PASSWORD = (
+    "SCRAM-SHA-1", "SCRAM-SHA-224", "SCRAM-SHA-256", "SCRAM-SHA-384", "SCRAM-SHA-512", "DIGEST-MD5", "CRAM-MD5",
+)  # fmt: skip
 
 
 class Tls(NamedTuple):
@@ -109,7 +125,8 @@ class Endpoint(NamedTuple):
             return False
         if self.tls.starttls is not None:
             return self.tls.starttls
-        return isinstance(self.bind, Simple) and not address.on_this_machine and not self.tls.allow_cleartext
+        secret = isinstance(self.bind, Simple) or (isinstance(self.bind, Sasl) and self.bind.password is not None)
+        return secret and not address.on_this_machine and not self.tls.allow_cleartext
 
     def checked(self) -> Endpoint:
         """This endpoint, or `UsageError` when it asks for something unsafe or impossible."""

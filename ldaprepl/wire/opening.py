@@ -16,7 +16,8 @@ import ldap3
 from ldap3.core.exceptions import LDAPException, LDAPStartTLSError
 
 from ldaprepl.errors import LdapreplError, ProtocolViolation
-from ldaprepl.wire.endpoint import Anonymous, Endpoint, External, Simple
+from ldaprepl.wire import plain
+from ldaprepl.wire.endpoint import Anonymous, Endpoint, External, Sasl, Simple
 from ldaprepl.wire.secured import bind_refused, starttls_refused, text_of, tls_context, tls_failed, unreachable
 
 _CONNECT_TIMEOUT = 15  # seconds; longer than any network that replication should cross
@@ -44,6 +45,8 @@ def open_socket(endpoint: Endpoint) -> socket.socket:
 
     Raises `ServerUnavailable` with the reason and the cure, `ProtocolViolation` for an answer that is none.
     """
+    if isinstance(endpoint.bind, Sasl):  # ldap3 has no SCRAM
+        return plain.open_socket(endpoint)
     address = endpoint.address
     uri = endpoint.uri
     needs_tls = address.scheme == "ldaps" or endpoint.starttls

@@ -1,7 +1,7 @@
 """Opening without a library: connect, secure and bind with a socket, `ssl` and a few messages of our own.
 
 For commands that must start at once (`check` runs every minute on every host; importing ldap3 takes longer than all it
-has to do). It knows what `Endpoint` knows: no bind, simple bind, SASL EXTERNAL, StartTLS. Errors are those of
+has to do). It knows what `Endpoint` knows: no bind, simple bind, SASL EXTERNAL and SCRAM, StartTLS. Errors are those of
 `opening`.
 """
 
@@ -10,17 +10,18 @@ from __future__ import annotations
 import socket
 from typing import Any
 
-from ldaprepl.errors import ProtocolViolation, ServerUnavailable
+from ldaprepl.errors import ProtocolViolation, Refused, ServerUnavailable, UsageError
 from ldaprepl.protocol.frames import FrameReader, Op
 from ldaprepl.protocol.messages import Result, decode_result
-from ldaprepl.protocol.requests import bind_external, bind_simple, extended
+from ldaprepl.protocol.requests import bind_external, bind_sasl, bind_simple, extended
 from ldaprepl.protocol.results import SUCCESS, name_of
-from ldaprepl.wire.endpoint import Anonymous, Endpoint, Simple
+from ldaprepl.wire.endpoint import Anonymous, Endpoint, Sasl, Simple
 from ldaprepl.wire.secured import bind_refused, starttls_refused, tls_context, tls_failed, unreachable
 
 _START_TLS = "1.3.6.1.4.1.1466.20037"  # RFC 4511, section 4.14
 _STARTTLS_ID, _BIND_ID = 1, 2
 _ANSWER = {_STARTTLS_ID: Op.EXTENDED_RESPONSE, _BIND_ID: Op.BIND_RESPONSE}
+_IN_PROGRESS = 14
 _CONNECT_TIMEOUT = 15.0  # seconds; longer than any network that replication should cross
 
 
@@ -74,11 +75,38 @@ def _bind(connected: socket.socket, endpoint: Endpoint) -> None:
     match endpoint.bind:
         case Simple(dn, password):
             request = bind_simple(_BIND_ID, dn, password.reveal_bytes())
+        case Sasl():
+            return _bind_scram(connected, endpoint, endpoint.bind)
         case bind:
             request = bind_external(_BIND_ID, getattr(bind, "authzid", ""))
     result = _ask(connected, request, _BIND_ID, endpoint)
     if result.code != SUCCESS:
         raise bind_refused(endpoint, result.code, result.text)
+
+
+def _bind_scram(connected: socket.socket, endpoint: Endpoint, bind: Sasl) -> None:
+    """SCRAM, the one family of SASL mechanisms that is done by hand; it leaves the connection as it is."""
+    from ldaprepl.protocol.scram import HASHES, Scram
+
+    if bind.mechanism not in HASHES or bind.password is None:
+        raise UsageError(
+            f"{bind.mechanism} is for sync only: what reads and compares does without libsasl",
+            f"Use --sasl EXTERNAL, a simple bind, or one of {', '.join(sorted(HASHES))}.",
+        )
+    import secrets
+
+    scram = Scram(bind.mechanism, bind.name, bind.password.reveal_bytes(), secrets.token_urlsafe(18), bind.authzid)
+    answer = _ask(connected, bind_sasl(_BIND_ID, bind.mechanism, scram.first()), _BIND_ID, endpoint)
+    if answer.code == _IN_PROGRESS:
+        reply = scram.final(answer.value or b"")
+        answer = _ask(connected, bind_sasl(_BIND_ID, bind.mechanism, reply), _BIND_ID, endpoint)
+        proven = scram.verified(answer.value or b"")
+        if answer.code == _IN_PROGRESS:  # the server's proof as a step of its own
+            answer = _ask(connected, bind_sasl(_BIND_ID, bind.mechanism, b""), _BIND_ID, endpoint)
+        if answer.code == SUCCESS and not proven:
+            raise Refused(f"{endpoint.uri} did not prove that it knows the password of {bind.name}: is it the server?")
+    if answer.code != SUCCESS:
+        raise bind_refused(endpoint, answer.code, answer.text)
 
 
 def _ask(connected: socket.socket, request: bytes, message_id: int, endpoint: Endpoint) -> Result:

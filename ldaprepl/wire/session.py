@@ -21,7 +21,7 @@ from ldaprepl.domain.entry import Entry
 from ldaprepl.domain.scope import Scope
 from ldaprepl.errors import IncompleteRead, LdapreplError, Refused, ServerUnavailable
 from ldaprepl.protocol import results, syncrepl
-from ldaprepl.wire.endpoint import Anonymous, Endpoint, External, Simple
+from ldaprepl.wire.endpoint import Anonymous, Endpoint, External, Sasl, Simple
 
 _CONNECT_TIMEOUT = 15  # seconds
 _SCOPES = {Scope.BASE: 0, Scope.ONE: 1, Scope.SUB: 2, Scope.SUBORD: 3}
@@ -194,6 +194,8 @@ class Session:
         if result.code in (results.SIZE_LIMIT, results.TIME_LIMIT, results.ADMIN_LIMIT):
             who = self.endpoint.bind
             pattern = f'dn.exact="{who.dn}"' if isinstance(who, Simple) else "anonymous"
+            if isinstance(who, External | Sasl):
+                pattern = 'dn.exact="<the DN that it is mapped to>"'
             cure = f"In that server's database section: limits {pattern} size=unlimited time=unlimited"
         return IncompleteRead(f"{self.uri} cut {what} for {self.endpoint.bind} after {number} entries: {result}", cure)
 
@@ -262,6 +264,11 @@ def _bind(connection: Any, endpoint: Endpoint) -> None:
             connection.sasl_interactive_bind_s("", ldap.sasl.external(authzid))
         case Anonymous():
             connection.simple_bind_s("", "")
+        case Sasl(mechanism, name, password, authzid):
+            said = {ldap.sasl.CB_USER: authzid, ldap.sasl.CB_AUTHNAME: name}
+            if password is not None:
+                said[ldap.sasl.CB_PASS] = password.reveal()
+            connection.sasl_interactive_bind_s("", ldap.sasl.sasl(said, mechanism))
 
 
 def _pairs(controls: Sequence[Any] | None) -> tuple[tuple[str, bytes | None], ...]:

@@ -22,7 +22,7 @@ from ldaprepl.domain.words import Place
 from ldaprepl.errors import LdapreplError, UsageError
 from ldaprepl.protocol.filters import encode_filter
 from ldaprepl.protocol.results import SUCCESS, name_of
-from ldaprepl.wire.endpoint import Anonymous, Bind, Endpoint, External, Simple, Tls
+from ldaprepl.wire.endpoint import BY_PASSWORD, TICKET, Anonymous, Bind, Endpoint, External, Sasl, Simple, Tls
 from ldaprepl.wire.plain import open_socket
 from ldaprepl.wire.stream import open_stream
 
@@ -179,6 +179,10 @@ def endpoint(stanza: Stanza, instead: Instead, top: Section | None = None) -> En
 def _bind(stanza: Stanza) -> Bind:
     if stanza.bindmethod == "sasl":
         mechanism = _text(stanza, "saslmech").upper()
+        if mechanism in BY_PASSWORD and stanza.credentials:
+            return Sasl(mechanism, _text(stanza, "authcid"), stanza.credentials, _text(stanza, "authzid"))
+        if mechanism in TICKET:
+            return Sasl(mechanism, authzid=_text(stanza, "authzid"))
         if mechanism != "EXTERNAL":
             raise UsageError(
                 f"the stanza for {stanza.provider} binds with SASL {mechanism or 'by the best mechanism'}, "
