@@ -1,5 +1,5 @@
-"""Writes the man pages into a folder: ldaprepl(1), one page for each command, ldaprepl.toml(5) once there is a table of
-its keys. From the same declarations as --help and docs/reference.md, so that none of them can say something else.
+"""Writes the man pages into a folder: ldaprepl(1), one page for each command, ldaprepl.toml(5). From the same
+declarations as --help and docs/reference.md, so that none of them can say something else.
 
     python contrib/man/generate.py FOLDER
 
@@ -20,6 +20,7 @@ from ldaprepl import __version__
 from ldaprepl.cli import helptext
 from ldaprepl.cli.commands import COMMANDS, cli
 from ldaprepl.cli.surroundings import ENVIRONMENT, FILES
+from ldaprepl.domain.profilekeys import REPLICA_KEYS, SERVER_KEYS, Key, Kind
 from ldaprepl.errors import MEANINGS
 
 _ABOUT = "set LDAP replication up, replace it where the master is too old for it, and prove that it worked"
@@ -36,6 +37,7 @@ def pages() -> dict[str, str]:
         command = cli.get_command(context, name)
         assert command is not None
         found[f"ldaprepl-{name}.1"] = "\n".join(_command(helptext.page_of(command))) + "\n"
+    found["ldaprepl.toml.5"] = "\n".join(_configuration()) + "\n"
     return found
 
 
@@ -81,6 +83,54 @@ def _command(page: helptext.Page) -> Iterator[str]:
     yield from _named("ENVIRONMENT", ENVIRONMENT)
     yield ".SH SEE ALSO"
     yield _see_also(["ldaprepl", *(f"ldaprepl-{other}" for other in COMMANDS if other != page.name)])
+
+
+def _configuration() -> Iterator[str]:
+    yield from _title("ldaprepl.toml", 5, "servers and replicas for ldaprepl")
+    yield from (".SH SYNOPSIS", r".I ./ldaprepl.toml", ".br", r".I \(ti/.config/ldaprepl/config.toml", ".br",
+                ".I /etc/ldaprepl/config.toml")  # fmt: skip
+    yield from (".SH DESCRIPTION", _text(_TOML), ".PP", _text(_WHO_MAY))
+    yield from (".SH EXAMPLE", ".nf", *map(_text, _EXAMPLE.splitlines()), ".fi")
+    for title, keys in (("[servers.NAME]", SERVER_KEYS), ("[replicas.NAME]", REPLICA_KEYS)):
+        yield f".SH {_text(title)}"
+        for key in keys:
+            yield from (".TP", rf"\fB{_text(key.name)}\fR (\fI{_text(_kind(key))}\fR)")
+            yield _text(key.meaning) + (f" Example: {_text(key.example)}" if key.example else "")
+    yield from _named("ENVIRONMENT", {name: text for name, text in ENVIRONMENT.items() if "CONFIG" in name})
+    yield ".SH SEE ALSO"
+    yield _see_also(["ldaprepl", "ldaprepl-config"])
+
+
+def _kind(key: Key) -> str:
+    return " or ".join(key.choices) if key.kind is Kind.CHOICE else key.kind.value
+
+
+_TOML = (
+    "What is said again and again to ldaprepl can stand in a file in TOML: servers under [servers.NAME], and under "
+    "[replicas.NAME] which of them are copies of which. A command takes a replica with --profile NAME; verify, check "
+    "and status take all with --all. The first file that is there is read, or the one that --config names. What stands "
+    "on the command line wins. An unknown key or a wrong type is refused, with file and line."
+)
+_WHO_MAY = (
+    "The file must belong to root or to whoever runs ldaprepl, and nobody else may write it, because it can name a "
+    "program to run. A password in it, or in the file that it names, must not be readable by others. A relative path "
+    "is beside the file."
+)
+_EXAMPLE = """\
+[servers.a]
+uri = "ldaps://a.example.com"
+bind_dn = "cn=replica,dc=example,dc=com"
+password_file = "/etc/ldaprepl/replica.pw"
+
+[servers.b]
+uri = "ldapi:///"
+sasl = "EXTERNAL"
+
+[replicas.main]
+provider = "a"
+consumers = ["b"]
+base = "dc=example,dc=com"
+"""
 
 
 def _title(name: str, section: int, about: str) -> Iterator[str]:

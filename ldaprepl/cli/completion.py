@@ -24,6 +24,7 @@ from click.shell_completion import (
 )
 
 from ldaprepl.cli.command import Command
+from ldaprepl.errors import LdapreplError
 
 VARIABLE: Final = "_LDAPREPL_COMPLETE"
 _PATIENCE: Final = 2.0  # seconds that somebody who pressed Tab may wait for a server
@@ -112,7 +113,7 @@ def command(shell: str) -> int:
     ldaprepl completion fish > ~/.config/fish/completions/ldaprepl.fish
 
     The Debian package brings them along. Pressing Tab after --base asks the server that the line already names for
-    its naming contexts, anonymously.
+    its naming contexts, anonymously; after --profile come the names of ldaprepl.toml.
     """
     from ldaprepl.cli.commands import cli
 
@@ -141,6 +142,17 @@ def _uris(context: click.Context, parameter: click.Parameter, incomplete: str) -
     return [CompletionItem(scheme) for scheme in _SCHEMES if scheme.startswith(incomplete)]
 
 
+def _profiles(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Names of replicas in the configuration file that would be used."""
+    from ldaprepl.cli.profiles import load
+
+    try:
+        found, _ = load(context.params)
+    except LdapreplError:
+        return []
+    return [CompletionItem(name) for name in found.replicas if name.startswith(incomplete)]
+
+
 def _sources(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Files, folders, or the live configuration of this machine."""
     return [CompletionItem(incomplete, type="file"), *_uris(context, parameter, incomplete)]
@@ -149,6 +161,7 @@ def _sources(context: click.Context, parameter: click.Parameter, incomplete: str
 _VALUES: Final = {
     "base": _bases, "provider": _uris, "providers": _uris, "consumer": _uris, "consumers": _uris, "mirror": _uris,
     "apply": _uris, "stanza": _sources, "sources": _sources,
+    "profile": _profiles,
 }  # fmt: skip
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import click
 import pytest
 
 from ldaprepl.cli.commands import COMMANDS, cli
+from ldaprepl.domain import profile
+from ldaprepl.domain.profilekeys import REPLICA_KEYS, SERVER_KEYS
 from ldaprepl.errors import ExitCode
 
 ROOT = Path(__file__).parents[2]
@@ -24,6 +28,16 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     environment = {**os.environ, "SOURCE_DATE_EPOCH": "1700000000", "PYTHONPATH": str(ROOT)}
     subprocess.run(generator, env=environment, check=True)
     return folder
+
+
+def generated() -> ModuleType:
+    """The generator itself."""
+    spec = importlib.util.spec_from_file_location("man_generate", ROOT / "contrib/man/generate.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def rendered(page: Path) -> str:
@@ -49,6 +63,14 @@ def test_every_option(pages: Path, name: str) -> None:
         if isinstance(option, click.Option):
             assert all(spelling in text for spelling in (*option.opts, *option.secondary_opts))
             assert option.help
+
+
+def test_every_key_of_the_configuration(pages: Path) -> None:
+    text = (pages / "ldaprepl.toml.5").read_text().replace(r"\-", "-")
+    for key in (*SERVER_KEYS, *REPLICA_KEYS):
+        assert f"\\fB{key.name}\\fR" in text
+        assert key.meaning in text
+    assert profile.parse(generated()._EXAMPLE, "example").replicas
 
 
 def test_what_a_reader_sees(pages: Path) -> None:

@@ -88,6 +88,20 @@ def test_the_base_is_asked_of_the_provider(installed: Path, asked: Slapd) -> Non
     assert in_bash(installed, f"ldaprepl check --consumer {asked.ldap_uri} --base dc=exa") == ["example,dc=com"]
 
 
+def test_profiles_of_the_configuration(installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "ldaprepl.toml"
+    file.write_text(
+        '[servers.a]\nuri = "ldap://a"\n[replicas.main]\nprovider = "a"\nconsumers = ["ldap://b"]\nbase = "dc=x"\n'
+        '[replicas.mail]\nprovider = "a"\nconsumers = ["ldap://b"]\nbase = "dc=x"\n'
+    )
+    file.chmod(0o600)
+    assert in_bash(installed, f"ldaprepl verify --config {file} --profile ") == ["main", "mail"]
+    monkeypatch.setenv("LDAPREPL_CONFIG", str(file))
+    assert in_bash(installed, "ldaprepl check --profile mai") == ["main", "mail"]
+    file.write_text("[replicas")
+    assert in_bash(installed, "ldaprepl check --profile mai") == [""]
+
+
 def test_fish(installed: Path, asked: Slapd) -> None:
     line = f"ldaprepl verify --provider {asked.ldap_uri} -b dc="
     code = f"source {installed}/complete.fish; complete -C '{line}'; complete -C 'ldaprepl ver'"
