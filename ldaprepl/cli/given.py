@@ -12,10 +12,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ldaprepl.domain.mechanism import TICKET
 from ldaprepl.domain.scope import EVERY_ATTRIBUTE, MATCH_ALL, ReplicationScope, Scope
 from ldaprepl.domain.secret import Secret
 from ldaprepl.errors import UsageError
-from ldaprepl.wire.endpoint import TICKET, Anonymous, Bind, Endpoint, External, Sasl, Simple, Tls
+from ldaprepl.wire.endpoint import Anonymous, Bind, Endpoint, External, Sasl, Simple, Tls
 
 Given = Mapping[str, Any]
 _DEFAULTS = {"scope": "sub", "filter": MATCH_ALL, "tls_reqcert": "demand", "timeout": 60.0}

@@ -22,8 +22,8 @@ from ldaprepl.cli.given import (
     replication_scope,
 )
 from ldaprepl.domain import duration
+from ldaprepl.domain.mechanism import ALL as MECHANISMS
 from ldaprepl.domain.scope import MATCH_ALL, Scope
-from ldaprepl.wire.endpoint import BY_PASSWORD, TICKET
 
 F = TypeVar("F", bound=Callable[..., Any])
 Option = Callable[[F], F]
@@ -66,7 +66,7 @@ pair = all_of(  # where the options, a stanza or this machine's own configuratio
     click.option("--provider", metavar="URI", help="ldap://, ldaps:// or ldapi:// URL."), _consumers, _base, source
 )
 
-_SASL = click.Choice(["EXTERNAL", *TICKET, *BY_PASSWORD])
+_SASL = click.Choice(MECHANISMS)
 identity = all_of(
     click.option("-D", "--bind-dn", metavar="DN", help="Simple bind as this DN."),
     click.option("-y", "--password-file", metavar="FILE", type=_FILE, help=f"File with the password (or {PASSWORD})."),

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ldaprepl.domain import duration
+from ldaprepl.domain.mechanism import EXTERNAL, TICKET
 from ldaprepl.domain.profilekeys import REPLICA_KEYS, REPLICAS, SERVER_KEYS, SERVERS, Key, Kind
 from ldaprepl.domain.secret import Secret
 from ldaprepl.domain.words import Place
@@ -182,7 +183,7 @@ def _contradictions(profiles: Profiles) -> Iterator[str]:
         given = [key for key in _PASSWORDS if server.get(key)]
         if len(given) > 1:
             yield f"{server.origin(given[1])}: {' and '.join(given)} contradict each other"
-        if server.get("sasl") and (server.get("bind_dn") or given):
+        if server.get("sasl") in (EXTERNAL, *TICKET) and (server.get("bind_dn") or given):
             yield f"{server.origin('sasl')}: sasl and a simple bind contradict each other"
         if given and not server.get("bind_dn") and not server.get("sasl"):
             yield f"{server.origin(given[0])}: there is a password, but no bind_dn to use it"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from ldaprepl.domain.mechanism import ALL as MECHANISMS
 from ldaprepl.domain.scope import Scope
 
 SERVERS: Final = "servers"
@@ -52,7 +53,7 @@ SERVER_KEYS: Final = (
     Key("password_command", Kind.COMMAND, "Program that prints the password; run without a shell.",
         example='["pass", "show", "ldap/replica"]'),
     Key("password", Kind.SECRET, "The password itself; this file must then be closed to others.", example='"secret"'),
-    Key("sasl", Kind.CHOICE, "SASL bind instead.", ("EXTERNAL",), '"EXTERNAL"'),
+    Key("sasl", Kind.CHOICE, "SASL bind instead; bind_dn holds the name that it takes.", MECHANISMS, '"EXTERNAL"'),
     Key("authzid", Kind.TEXT, "SASL authorization identity.", example='"dn:cn=replica,dc=example,dc=com"'),
     Key("starttls", Kind.FLAG, "StartTLS; default: where a password crosses a network.", example="true"),
     Key("cacert", Kind.PATH, "CA certificates (PEM); default: ldap.conf, or the system's.",

@@ -65,10 +65,6 @@ class Sasl(NamedTuple):
 
 
 Bind = Anonymous | Simple | External | Sasl
-TICKET = ("GSSAPI", "GSS-SPNEGO")  # mechanisms that take what the environment has
-BY_PASSWORD = (
-    "SCRAM-SHA-1", "SCRAM-SHA-224", "SCRAM-SHA-256", "SCRAM-SHA-384", "SCRAM-SHA-512", "DIGEST-MD5", "CRAM-MD5",
-)  # fmt: skip
 
 
 class Tls(NamedTuple):

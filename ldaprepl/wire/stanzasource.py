@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from ldaprepl.domain import cnconfig
 from ldaprepl.domain.config import Configuration, Section
+from ldaprepl.domain.mechanism import SCRAM
 from ldaprepl.domain.scope import ReplicationScope
 from ldaprepl.domain.secret import Secret
 from ldaprepl.domain.stanza import Stanza
@@ -22,7 +23,7 @@ from ldaprepl.domain.words import Place
 from ldaprepl.errors import LdapreplError, UsageError
 from ldaprepl.protocol.filters import encode_filter
 from ldaprepl.protocol.results import SUCCESS, name_of
-from ldaprepl.wire.endpoint import BY_PASSWORD, TICKET, Anonymous, Bind, Endpoint, External, Sasl, Simple, Tls
+from ldaprepl.wire.endpoint import Anonymous, Bind, Endpoint, External, Sasl, Simple, Tls
 from ldaprepl.wire.plain import open_socket
 from ldaprepl.wire.stream import open_stream
 
@@ -179,10 +180,8 @@ def endpoint(stanza: Stanza, instead: Instead, top: Section | None = None) -> En
 def _bind(stanza: Stanza) -> Bind:
     if stanza.bindmethod == "sasl":
         mechanism = _text(stanza, "saslmech").upper()
-        if mechanism in BY_PASSWORD and stanza.credentials:
+        if mechanism in SCRAM and stanza.credentials:
             return Sasl(mechanism, _text(stanza, "authcid"), stanza.credentials, _text(stanza, "authzid"))
-        if mechanism in TICKET:
-            return Sasl(mechanism, authzid=_text(stanza, "authzid"))
         if mechanism != "EXTERNAL":
             raise UsageError(
                 f"the stanza for {stanza.provider} binds with SASL {mechanism or 'by the best mechanism'}, "
