@@ -2,7 +2,8 @@
 
 A provider with made-up people; a consumer that is configured with the stanza that init-consumer writes; native
 syncrepl fills it; verify finds nothing. Then somebody writes on the consumer, once in each way in which a copy can go
-wrong, and verify must find exactly that. The story is checked while it is told: `Surprised` if anything is otherwise.
+wrong, and verify must find exactly that; then the provider is touched, and replication itself mends the consumer. The
+story is checked while it is told: `Surprised` if anything is otherwise.
 """
 
 from __future__ import annotations
@@ -33,12 +34,20 @@ class Teller(Protocol):
     def stanza(self, plan: ConsumerPlan) -> str:
         """Show the stanza (without its password) and give the text that slapd gets (with it)."""
 
+    def explained(self, report: VerifyReport) -> VerifyReport:
+        """Ask both servers for the causes."""
+
     def report(self, report: VerifyReport) -> None:
         """Show what verify found."""
 
 
-def tell(theatre: Theatre, base: str, count: int, tools: Tools, teller: Teller) -> None:
-    """Play the story with about `count` entries. Raises `Surprised`, or `LdapreplError` from the servers."""
+Turn = Callable[[VerifyReport], VerifyReport]
+"""What follows a verification: its causes found, or its findings mended."""
+
+
+def tell(theatre: Theatre, base: str, count: int, tools: Tools, teller: Teller) -> VerifyReport:
+    """Play the story with about `count` entries, up to what verify finds in the end. Raises `Surprised`, or
+    `LdapreplError` from the servers."""
     scope = ReplicationScope(base)
     server = theatre.provide(count)
     teller.step(
@@ -74,7 +83,19 @@ def tell(theatre: Theatre, base: str, count: int, tools: Tools, teller: Teller) 
         "The same question again",
         "Both servers show the same contextCSN, so every check that compares those says OK. Verify reads the entries:",
     )
-    _verified(theatre, scope, tools, teller, lambda report: _must_be_exactly(planted, report))
+    return _verified(theatre, scope, tools, teller, lambda report: _must_be_exactly(planted, report))
+
+
+def cure(report: VerifyReport, mend: Turn, teller: Teller) -> None:
+    """The last chapter. Raises as `tell` does."""
+    teller.step(
+        "The cure",
+        "The consumer takes no writes but replication's own. So verify touches the provider (--repair touch --yes):\n"
+        "each entry gets a new entryCSN and no other value, syncrepl sends it again, and these entries are verified:",
+    )
+    mended = mend(report)
+    teller.report(mended)
+    _must_be_equal(mended.consumers[0])
 
 
 def _verified(
@@ -83,16 +104,17 @@ def _verified(
     tools: Tools,
     teller: Teller,
     check: Callable[[ConsumerReport], None],
-) -> None:
+) -> VerifyReport:
     provider, consumer = theatre.directories()
-    report = verify(provider, [consumer], scope, tools, Options())
+    report = teller.explained(verify(provider, [consumer], scope, tools, Options()))
     teller.report(report)
     check(report.consumers[0])
+    return report
 
 
 def _must_be_equal(report: ConsumerReport) -> None:
     if report.verdict is not Verdict.EQUAL:
-        raise Surprised(f"the freshly replicated consumer is {report.verdict}, it should be equal")
+        raise Surprised(f"the consumer is {report.verdict}, it should be equal")
 
 
 def _must_be_exactly(planted: list[Planted], report: ConsumerReport) -> None:

@@ -95,8 +95,7 @@ TABLE: dict[Code, Row] = {
         "Mend the filter or access that left the entry out, then send it again with --repair touch.",
     ),
     Code.WRITTEN: Row(
-        "written on the consumer, not on the provider: server ID {sid} in its entryCSN is none of the provider's"
-        " (modifiersName: {who})",
+        "written on the consumer, not on the provider: {why} (modifiersName: {who})",
         "Stop what writes there (multi-provider without a way back, offline tools), then --repair ldif or touch.",
     ),
     Code.LOST_ADD: Row(

@@ -157,7 +157,7 @@ def _extra(finding: Finding, known: Evidence, setting: Setting) -> Cause | None:
         return _written(finding, csn, setting)
     if setting.provider.covers(csn):
         return told(Code.LOST_DELETE, likely=known.place is not Place.GONE)
-    return told(Code.WENT_BACK, sign=_LOST_THERE)
+    return _overwritten(finding, csn, setting) or told(Code.WENT_BACK, sign=_LOST_THERE)
 
 
 def _unequal(finding: Finding, setting: Setting) -> Cause | None:
@@ -180,30 +180,49 @@ def _unequal(finding: Finding, setting: Setting) -> Cause | None:
     if there.sid not in setting.provider and setting.provider:
         return told(Code.FOREIGN_STAMP) if theirs.odd else _written(finding, there, setting)
     if finding.kind is Kind.IDENTITY:
-        return _identity(ours, theirs)
+        return _identity(finding, ours, theirs, setting)
     if here == there:
         return told(Code.SAME_STAMP)
     if (here.time, here.count) < (there.time, there.count):
-        return told(Code.WENT_BACK, sign=_NEWER) if here.sid == there.sid else None
+        if here.sid != there.sid:
+            return None
+        return _overwritten(finding, there, setting) or told(Code.WENT_BACK, sign=_NEWER)
     if not setting.consumer.covers(here):
         return None
     return told(Code.LOST_RENAME if finding.kind is Kind.RENAMED else Code.LOST_UPDATE)
 
 
-def _identity(ours: Trace, theirs: Trace) -> Cause | None:
+def _identity(finding: Finding, ours: Trace, theirs: Trace, setting: Setting) -> Cause | None:
     if not ours.created or not theirs.created:
         return None
     if ours.created > theirs.created:
         return told(Code.RECREATED)
-    return told(Code.WENT_BACK, likely=True, sign=_NEWER) if ours.created < theirs.created else None
+    there = _csn(theirs)
+    overwritten = _overwritten(finding, there, setting) if there else None
+    if overwritten or ours.created == theirs.created:
+        return overwritten
+    return told(Code.WENT_BACK, likely=True, sign=_NEWER)
 
 
 def _written(finding: Finding, csn: Csn, setting: Setting) -> Cause:
     """A server ID that the provider's contextCSN does not hold. Where the consumer's own does, that settles it."""
+    why = f"server ID {csn.sid:03x} in its entryCSN is none of the provider's"
+    return told(Code.WRITTEN, likely=csn.sid not in setting.consumer, why=why, who=_writer(finding))
+
+
+def _overwritten(finding: Finding, csn: Csn, setting: Setting) -> Cause | None:
+    """A stamp under the provider's server ID that is newer than what the consumer itself says it has received."""
+    if csn.sid not in setting.consumer or setting.consumer.covers(csn) or setting.provider.covers(csn):
+        return None
+    why = "its entryCSN is newer than both contextCSNs, so no provider has sent it"
+    return told(Code.WRITTEN, why=why, who=_writer(finding))
+
+
+def _writer(finding: Finding) -> str:
     who = finding.consumer.modifier if finding.consumer else ""
     if _key(who) == _key(finding.consumer_dn):
         who = "the entry itself"  # many may change themselves, and are one group all the same
-    return told(Code.WRITTEN, likely=csn.sid not in setting.consumer, sid=f"{csn.sid:03x}", who=who or "not shown")
+    return who or "not shown"
 
 
 # -- what only shows in many findings ----------------------------------------------------------------------------------

@@ -130,6 +130,16 @@ class Stage:
         write_private(file, self._password.reveal())
         return file
 
+    def administrator(self) -> Endpoint:
+        """Who may write on the provider."""
+        return Endpoint(self.provider.ldap_uri, Simple(self.provider.rootdn, self.provider.rootpw))
+
+    def administrator_file(self) -> tuple[str, Path]:
+        """The same for people: the DN, which holds for both servers, and a file with the password (mode 0600)."""
+        file = self.provider.folder / "admin.password"
+        write_private(file, self.provider.rootpw.reveal())
+        return self.provider.rootdn, file
+
     def linger(self) -> int:
         """Let both servers outlive this process: the pid of a keeper, whose end is theirs.
 

@@ -32,8 +32,9 @@ def test_sentences_are_one_sentence_and_cures_are_there(code: Code) -> None:
 
 
 def test_what_is_only_likely_is_told_so() -> None:
-    sure, likely = told(Code.WRITTEN, sid="002", who="x"), told(Code.WRITTEN, likely=True, sid="002", who="x")
+    facts = {"why": "server ID 002 is unknown", "who": "x"}
+    sure, likely = told(Code.WRITTEN, **facts), told(Code.WRITTEN, likely=True, **facts)
     assert "server ID 002" in sure.text
     assert likely.text == f"probably {sure.text}"
     assert (sure.code, sure.cure) == (likely.code, likely.cure)
-    assert told(Code.WRITTEN, sid="002", who="x") is sure, "a million findings share one"
+    assert told(Code.WRITTEN, **facts) is sure, "a million findings share one"

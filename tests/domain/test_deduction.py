@@ -62,7 +62,7 @@ GLUE = replace(trace(20), glue=True)
         (missing(20, sid=7), None),  # no contextCSN speaks of server 7
         (extra(20), Code.LOST_DELETE),
         (extra(20, sid=7), Code.WRITTEN),
-        (extra(40), Code.WENT_BACK),
+        (extra(40), Code.WRITTEN),  # newer than what the consumer has received
         (extra(200), Code.FUTURE),
         (Finding(Kind.EXTRA, "cn=a,dc=x", consumer=Trace()), None),  # no stamp, no story
         (Finding(Kind.EXTRA, "cn=a,dc=x", consumer=GLUE), Code.GLUE),
@@ -70,7 +70,7 @@ GLUE = replace(trace(20), glue=True)
         (unequal(trace(20), trace(10)), Code.LOST_UPDATE),
         (unequal(trace(20), trace(20)), Code.SAME_STAMP),
         (unequal(trace(10), trace(20)), Code.WENT_BACK),
-        (unequal(trace(10), trace(40)), Code.WENT_BACK),
+        (unequal(trace(10), trace(40)), Code.WRITTEN),
         (unequal(trace(10), trace(200)), Code.FUTURE),
         (unequal(trace(10), trace(20, sid=2)), Code.WRITTEN),
         (unequal(trace(20), trace(10, sid=2)), Code.WRITTEN),
@@ -91,6 +91,12 @@ GLUE = replace(trace(20), glue=True)
 )
 def test_stamps_to_cause(finding: Finding, wanted: Code | None) -> None:
     assert code(finding, GONE) == wanted
+
+
+def test_what_the_consumer_has_received_and_the_provider_has_not_went_back_there() -> None:
+    where = setting(30, 50)
+    assert code(extra(40), GONE, where) == code(unequal(trace(10), trace(40)), GONE, where) == Code.WENT_BACK
+    assert code(extra(40), GONE, replace(where, consumer=CsnSet())) == Code.WENT_BACK
 
 
 def test_who_was_made_first_tells_who_was_made_anew() -> None:
