@@ -68,7 +68,8 @@ def _show(given: dict[str, Any]) -> int:
         given["all_"] = True
     profiled = bool(given["profile"] or given["all_"])
     # Of profiles no password is read: what is shown are stars, and a program might ask for something.
-    sections = [section(pairing) for pairing in pairings({**_SETTINGS, **given, "no_secrets": profiled})]
+    given = {**_SETTINGS, **given, "no_secrets": profiled, "config": given["config"] if profiled else None}
+    sections = [section(pairing) for pairing in pairings(given)]
     shown = f"{file} ({why})" if file else ""
     text = settings.render_json(file, sections) if given["format_"] == "json" else settings.render_text(shown, sections)
     emit(text, given["output"])

@@ -32,7 +32,7 @@ def new(given: Mapping[str, Any]) -> int:
     if target.exists() and not (given["force"] or given["dry_run"]):
         raise UsageError(f"{target} is there already", "--force replaces it, -o FILE writes another.")
     if given["stanza"] or provider_uris(given) or given["consumers"]:
-        servers, replicas = _from_pairings(pairings(given), given)
+        servers, replicas = _from_pairings(pairings({**given, "config": None}), given)
     elif sys.stdin.isatty():
         servers, replicas = _asked(given["name"])
     else:

@@ -61,7 +61,7 @@ def command(**given: Any) -> int:
 
 def _named(given: options.Given) -> tuple[ReplicationScope, list[tuple[Endpoint, bool]]]:
     """Any server will do, one too: unlike `check`, nothing has to be compared."""
-    if given["stanza"] or not (given["providers"] or given["consumers"]):
+    if given["stanza"] or given["profile"] or not (given["providers"] or given["consumers"]):
         pairing = only(grouped(given))
         return pairing.scope, pairing.servers
     providers, consumers = options.provider_endpoints(given), options.consumer_endpoints(given)

@@ -25,7 +25,8 @@ PASSWORD, CONSUMER_PASSWORD = "LDAPREPL_PASSWORD", "LDAPREPL_CONSUMER_PASSWORD"
 
 def provider_endpoint(given: Given) -> Endpoint:
     """The provider as the options name it. Raises `UsageError`."""
-    return _endpoint(given["provider"], _provider_bind(given), given)
+    ready: Endpoint | None = given.get("endpoints", {}).get(("provider", given["provider"]))
+    return ready or _endpoint(given["provider"], _provider_bind(given), given)
 
 
 def provider_endpoints(given: Given) -> list[Endpoint]:
@@ -35,6 +36,9 @@ def provider_endpoints(given: Given) -> list[Endpoint]:
 
 def consumer_endpoints(given: Given) -> list[Endpoint]:
     """The consumers, each with the provider's identity unless they have their own. Raises `UsageError`."""
+    ready: Mapping[tuple[str, str], Endpoint] = given.get("endpoints", {})
+    if ready and all(("consumer", uri) in ready for uri in given["consumers"]):
+        return [ready["consumer", uri] for uri in given["consumers"]]
     bind = _consumer_bind(given)
     return [_endpoint(uri, bind, given) for uri in given["consumers"]]
 

@@ -15,6 +15,7 @@ from ldaprepl.cli.init_mirror import other_node
 from ldaprepl.cli.init_parts import PYTHON, Job, check_usage, text_of
 from ldaprepl.cli.init_seed import write_seed
 from ldaprepl.cli.output import emit, progress
+from ldaprepl.cli.pairing import filled
 from ldaprepl.domain import syncvalues
 from ldaprepl.domain.blueprint import Places
 from ldaprepl.domain.consumerplan import INTERVAL, Manner, Mode
@@ -71,8 +72,7 @@ _live = options.all_of(
 
 
 @click.command("init-consumer", cls=Command)
-@options.provider
-@options.base
+@options.one_provider
 @options.identity
 @options.consumer_identity
 @options.tls
@@ -99,6 +99,9 @@ def command(**given: Any) -> int:
 
     Exit code: 0 written, 1 something found forbids it, 3 a server could not be asked.
     """
+    given = dict(filled(given))
+    if not given["provider"] or not given["base"]:
+        raise UsageError("it is not said what to look at", "Give --provider and --base, or --profile.")
     check_usage(given)
     check_apply(given)
     endpoint = _way(options.provider_endpoint(given))

@@ -16,6 +16,7 @@ from ldaprepl.cli import options
 from ldaprepl.cli.command import Command
 from ldaprepl.cli.init_consumer import access_of
 from ldaprepl.cli.output import NoProgress, emit, progress
+from ldaprepl.cli.pairing import filled
 from ldaprepl.domain.lint import Finding, Hit, LintReport, Severity, finding
 from ldaprepl.domain.lint_multi import address
 from ldaprepl.domain.lint_source import Estate, Spot
@@ -41,6 +42,7 @@ _NEVER: Final = "never"
 @click.option("--provider", metavar="URI", help="Ask this provider too, as the identity of its stanza or of -D.")
 @click.option("--consumer", "consumers", metavar="URI", multiple=True, help="Ask this consumer too; may be repeated.")
 @click.option("-b", "--base", metavar="DN", help="Search base at --provider; default: that of the stanza.")
+@options.profile
 @options.identity
 @options.consumer_identity
 @options.tls
@@ -77,6 +79,7 @@ def command(**given: Any) -> int:
         text = document(TABLE, TOPICS) if every else "\n".join(explain(TABLE[c]) for c in _codes([given["explained"]]))
         emit(text, given["output"])
         return ExitCode.OK
+    given = dict(filled(given))
     if not given["sources"] and not given["provider"]:
         raise UsageError("there is nothing to judge", "Name a slapd.conf, a slapd.d, an LDIF file or ldapi:///.")
     if given["listeners"] and len(given["sources"]) != 1:
@@ -188,7 +191,7 @@ def _look_at(target: _Target, opened: contextlib.ExitStack, *, quiet: bool) -> L
 
 
 def _targets(given: options.Given, estate: Estate) -> Iterator[_Target]:
-    own = bool(given["bind_dn"] or given["sasl"])
+    own = bool(given["bind_dn"] or given["sasl"] or given.get("endpoints"))
     spots = [spot for spot in estate.spots if address(spot.text("provider")) == address(given["provider"])]
     if not spots and not own and not given["base"] and len(estate.spots) == 1:
         raise UsageError(

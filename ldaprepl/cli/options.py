@@ -41,17 +41,20 @@ def all_of(*options: Callable[[Any], Any]) -> Callable[[F], F]:
     return decorate
 
 
-provider = click.option("--provider", metavar="URI", required=True, help="ldap://, ldaps:// or ldapi:// URL.")
-consumers = click.option(
-    "--consumer", "consumers", metavar="URI", multiple=True, required=True, help="The same; may be repeated."
+profile = all_of(
+    click.option("--profile", metavar="NAME", help="A replica in ldaprepl.toml; options win over it."),
+    click.option("--config", metavar="FILE", type=_FILE, help="That file (or LDAPREPL_CONFIG)."),
 )
-base = click.option("-b", "--base", metavar="DN", required=True, help="Search base on the provider.")
 source = all_of(
     click.option("--stanza", metavar="SOURCE[#RID]",
                  help="Providers, scope, identity as in a slapd.conf, slapd.d, LDIF or ldapi:///."),
-    click.option("--profile", metavar="NAME", help="A replica in ldaprepl.toml; options win over it."),
-    click.option("--config", metavar="FILE", type=_FILE, help="That file (or LDAPREPL_CONFIG)."),
+    profile,
 )  # fmt: skip
+one_provider = all_of(  # of a command that looks at one, and writes something about it
+    click.option("--provider", metavar="URI", help="ldap://, ldaps:// or ldapi:// URL."),
+    click.option("-b", "--base", metavar="DN", default="", help="Search base on the provider."),
+    profile,
+)
 every_replica = click.option("--all", "all_", is_flag=True, help="Every replica in ldaprepl.toml.")
 _consumers = click.option("--consumer", "consumers", metavar="URI", multiple=True, help="The same; may be repeated.")
 _base = click.option("-b", "--base", metavar="DN", default="", help="Search base on the provider.")
@@ -132,19 +135,18 @@ __all__ = [
     "Duration",
     "Given",
     "all_of",
-    "base",
     "colour_wanted",
     "consumer_endpoints",
     "consumer_identity",
     "consumer_password",
-    "consumers",
     "every_replica",
     "identity",
     "members",
     "notice",
+    "one_provider",
     "output",
     "pair",
-    "provider",
+    "profile",
     "provider_endpoint",
     "provider_endpoints",
     "quiet",

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import quote
 
 from ldaprepl.cli import given as options
 from ldaprepl.cli.given import said
-from ldaprepl.domain.scope import ReplicationScope, Scope
+from ldaprepl.domain.scope import MATCH_ALL, ReplicationScope, Scope
 from ldaprepl.errors import LdapreplError, UsageError
 from ldaprepl.wire.endpoint import Anonymous, Bind, Endpoint, External, Tls, parse_uri
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from ldaprepl.wire.stanzasource import SourceName, Way
 
 LOCAL, BY_NAME = "ldapi:///", "ldap://localhost"
+_WHOLE = {"scope": "sub", "filter": MATCH_ALL, "attrs": (), "exattrs": (), "suffixmassage": ""}
+SOCKETS = ("/var/run/ldapi", "/var/run/openldap/ldapi", "/usr/local/var/run/ldapi")  # where others than Debian have it
 
 
 class Pairing(NamedTuple):
@@ -72,6 +75,8 @@ def _found(given: options.Given) -> list[Pairing]:
         if given.get("stanza") or (given.get("profile") and given.get("all_")):
             raise UsageError("--profile, --all and --stanza are three ways to say the same", "Give one of them.")
         return from_profiles(given)
+    if given.get("config"):
+        raise UsageError("--config says where replicas are described, but none is named", "Give --profile or --all.")
     if given.get("stanza"):
         return from_stanza(given, given["stanza"])
     if provider_uris(given) or given["consumers"]:
@@ -114,6 +119,31 @@ def grouped(given: options.Given) -> list[Pairing]:
             uris=(*before.uris, *(provider.uri for provider in more)),
         )
     return list(groups.values())
+
+
+def filled(given: options.Given) -> options.Given:
+    """The options of a command that takes one provider, with what --profile says: servers by their URIs, with their
+    endpoints made. Raises `LdapreplError`.
+    """
+    if not given.get("profile"):
+        if given.get("config"):
+            raise UsageError("--config says where replicas are described, but none is named", "Give --profile.")
+        return given
+    one = given.get("consumer")
+    whole = {**_WHOLE, "consumers": (one,) if one else (), **given}
+    pairing = only(pairings(whole))
+    provider, scope = pairing.provider, pairing.scope
+    uris = tuple(consumer.uri for consumer in pairing.consumers)
+    found = {**pairing.given, "provider": provider.uri, "base": scope.base, "consumers": uris}
+    if one or (len(uris) == 1 and "explain_" in given):  # `replay` is about a pair, others only about a provider
+        found["consumer"] = uris[0]
+    if "scope" in given:
+        found |= {"scope": scope.scope.value, "filter": scope.filter, "attrs": scope.attrs, "exattrs": scope.exattrs}
+        found["suffixmassage"] = scope.suffixmassage
+    else:
+        found |= {name: given[name] for name in ("attrs", "exattrs") if name in given}
+    ready = {("consumer", consumer.uri): consumer for consumer in pairing.consumers}
+    return {**found, "endpoints": {("provider", provider.uri): provider, **ready}}
 
 
 def only(found: list[Pairing]) -> Pairing:
@@ -248,7 +278,15 @@ def _consumers(way: Way, server: Endpoint | None, given: options.Given) -> tuple
     elif not uris:
         uris = (local_uri(),)
         notes = (f"the consumer was not named, and was taken to be {uris[0]}",)
-    return tuple(_consumer(uri, way, server, given) for uri in uris), notes
+    found = tuple(_consumer(uri, way, server, given) for uri in uris)
+    if server and not _own_identity(given) and any(isinstance(each.bind, External) for each in found) and not way.open:
+        notes += ("root over ldapi may not be shown all (userPassword, say); --consumer-bind-dn names one who is",)
+    return found, notes
+
+
+def _own_identity(given: options.Given) -> bool:
+    names = ("bind_dn", "sasl", "consumer_bind_dn", "consumer_sasl", "prompt", "password_file")
+    return any(given.get(name) for name in names)
 
 
 def _consumer(uri: str, way: Way, server: Endpoint | None, given: options.Given) -> Endpoint:
@@ -304,8 +342,10 @@ def local_uri() -> str:
 
 
 def local_socket() -> str:
-    """The ldapi URI that ldap.conf names, or the usual one."""
+    """The ldapi URI that ldap.conf names, or the usual place where there is a socket."""
     from ldaprepl.cli import ldaprc
 
-    named = (uri for uri in ldaprc.value("URI").split() if uri.lower().startswith("ldapi:"))
-    return next(named, LOCAL)
+    named = next((uri for uri in ldaprc.value("URI").split() if uri.lower().startswith("ldapi:")), "")
+    if named or Path(parse_uri(LOCAL).path).exists():
+        return named or LOCAL
+    return next((f"ldapi://{quote(path, safe='')}" for path in SOCKETS if Path(path).exists()), LOCAL)

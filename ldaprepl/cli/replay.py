@@ -14,6 +14,7 @@ import click
 from ldaprepl.cli import options
 from ldaprepl.cli.command import Command
 from ldaprepl.cli.output import emit, progress
+from ldaprepl.cli.pairing import filled
 from ldaprepl.domain.backlog import Check
 from ldaprepl.domain.compare import Comparer
 from ldaprepl.domain.replog import When, replica_key
@@ -38,6 +39,7 @@ Logs = list[tuple[ReplogFile, dict[str, When]]]
 @click.option("--provider", metavar="URI", help="The old master, to compare with.")
 @click.option("--consumer", metavar="URI", help="The server to write to.")
 @click.option("-b", "--base", metavar="DN", default="", help="Only records at or below this DN.")
+@options.profile
 @options.identity
 @options.consumer_identity
 @options.tls
@@ -93,6 +95,7 @@ def command(**given: Any) -> int:  # fmt: skip
     Exit code: 0 done, 1 records were refused or are broken, or entries are still different, 3 could not be finished,
     4 changes are pending (--explain), or the last record is not whole yet.
     """
+    given = dict(filled(given))
     _agree(given)
     with contextlib.ExitStack() as opened:
         if given["explain_"]:

@@ -31,7 +31,8 @@ from ldaprepl.report.values import printable
 from ldaprepl.seed import seed
 from ldaprepl.sync import World, sync
 from ldaprepl.syncports import Parties
-from ldaprepl.wire.endpoint import Endpoint
+from ldaprepl.wire.endpoint import Endpoint, parse_uri
+from ldaprepl.wire.stanzasource import SourceName
 from ldaprepl.wire.statefile import open_state
 
 if TYPE_CHECKING:
@@ -131,17 +132,21 @@ def command(**given: Any) -> int:  # fmt: skip
 
 def _pairing(given: options.Given) -> Pairing:
     """One provider and the one consumer to write to, which is never guessed. Raises `LdapreplError`."""
-    if not (given["provider"] or given["stanza"]):
-        raise UsageError("sync needs a provider", "Name it with --provider and --base, or give --stanza.")
+    if not (given["provider"] or given["stanza"] or given["profile"]):
+        raise UsageError("sync needs a provider", "Name it with --provider and --base, or give --stanza or --profile.")
     found = pairings(given)
     if len(found) > 1:
         there = ", ".join(f"{each.name} ({each.uris[0]}, {each.scope.base})" for each in found)
-        raise UsageError("there are several stanzas", f"Choose with --stanza SOURCE#RID, --base or --provider: {there}")
+        raise UsageError(
+            "sync follows one stanza at a time", f"Choose with --stanza SOURCE#RID, --base or --provider: {there}"
+        )
     pairing = found[0]
-    if given["to_ldif"] is None and len(given["consumers"]) != 1:
+    named = given["consumers"] or (given["profile"] and pairing.consumers)
+    if given["to_ldif"] is None and len(named or ()) != 1:
         raise UsageError("sync needs one --consumer", "Run it once for each consumer.")
+    source = SourceName.parse(given["stanza"]) if given["stanza"] else None
     for consumer in pairing.consumers:
-        if given["stanza"] and consumer.uri == given["stanza"].partition("#")[0]:
+        if source and source.live and consumer.address == parse_uri(source.text):
             raise GuardRefused(
                 f"{consumer.uri} runs native syncrepl: it is the server that the stanza was read from",
                 "Two replicators would fight. Name another consumer, or remove the stanza there.",

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ldaprepl.domain.lint_source import Source
 
 _DATABASES = "(|(objectClass=olcGlobal)(olcDatabase=*))"
+_PEER = "gidnumber=0+uidnumber=0,cn=peercred,cn=external,cn=auth"
 _LIVE = re.compile(r"ldap[si]?://", re.IGNORECASE)
 _OPTIONS = {
     "bind_dn": "binddn", "password": "credentials", "sasl": "saslmech", "authzid": "authzid", "starttls": "starttls",
@@ -67,7 +68,8 @@ class Way:
     """Where one stanza leads.
 
     `provider` is None where it cannot be followed, and `problem` says why. `peer`: the database takes writes too
-    (multi-provider replication). `suffix` is the database's first naming context, `credentials` who binds.
+    (multi-provider replication). `suffix` is the database's first naming context. `open`: the consumer's own access
+    rules show all of it to root over ldapi.
     """
 
     stanza: Stanza
@@ -79,6 +81,7 @@ class Way:
     problem: LdapreplError | None = None
     peer: bool = False
     suffix: str = ""
+    open: bool = False
 
     @property
     def origins(self) -> dict[str, str]:
@@ -146,11 +149,32 @@ def _way(stanza: Stanza, section: Section, top: Section, instead: Instead) -> Wa
     except LdapreplError as error:
         problem = error
     suffix = section.suffixes[0] if section.suffixes else ""
-    return Way(stanza, stanza.place, rid, stanza.provider, scope, provider, problem, _is_peer(section), suffix)
+    return Way(
+        stanza,
+        stanza.place,
+        rid,
+        stanza.provider,
+        scope,
+        provider,
+        problem,
+        _is_peer(section),
+        suffix,
+        _is_open(section),
+    )
 
 
 def _is_peer(section: Section) -> bool:
     return any(section.first(name).upper() in ("TRUE", "ON") for name in ("multiprovider", "mirrormode"))
+
+
+def _is_open(section: Section) -> bool:
+    """Only what is plain: root is the rootdn, or the first rule lets it read everything."""
+    if section.first("rootdn").lower() == _PEER:
+        return True
+    first = section.all("access")[:1]
+    words = [word.lower().replace('"', "") for rule in first for word in rule.words]
+    who = [at for at, word in enumerate(words[:-1]) if word in (f"dn.exact={_PEER}", f"dn={_PEER}", f"dn.base={_PEER}")]
+    return words[:2] == ["to", "*"] and any(words[at + 1] in ("read", "write", "manage") for at in who)
 
 
 def endpoint(stanza: Stanza, instead: Instead, top: Section | None = None) -> Endpoint:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -115,6 +117,15 @@ def test_every_key_has_an_example_that_is_right() -> None:
             needed = {}
         needed[key.name] = key.example.replace('"a"', '"ldap://a"').replace('["b", "c"]', '["ldap://b"]')
         parse("\n".join(["[replicas.r]", *(f"{name} = {text}" for name, text in needed.items())]), "f")
+
+
+def test_the_manual_has_every_key_and_none_besides() -> None:
+    text = (Path(__file__).parents[2] / "docs/configuration.md").read_text()
+    for title, keys in (("[servers.NAME]", SERVER_KEYS), ("[replicas.NAME]", REPLICA_KEYS)):
+        section = text.partition(f"### {title}\n")[2].partition("\n#")[0]
+        rows = [line.split(" | ") for line in section.splitlines() if line.startswith("| `")]
+        assert [row[0].strip("| `") for row in rows] == [key.name for key in keys]
+        assert [row[2].removesuffix(" |") for row in rows] == [key.meaning for key in keys]
 
 
 @given(st.text(alphabet=st.sampled_from("[]sa.erv=\"'#\n {},1"), max_size=60))

@@ -172,7 +172,7 @@ def test_sync_takes_a_stanza_and_never_writes_to_the_one_who_runs_it(
     assert len(with_admin(target).search_s(SUFFIX, 2)) == 3
     capsys.readouterr()
     assert run(["sync", "--stanza", conf, "--consumer", target.ldap_uri, *there, *state]) == 2
-    assert "there are several stanzas" in capsys.readouterr().err
+    assert "sync follows one stanza at a time" in capsys.readouterr().err
     assert run(["sync", "--stanza", f"{conf}#1"]) == 2
     assert "sync needs one --consumer" in capsys.readouterr().err
     live = f"{consumer.ldapi_uri}#1"

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 from conftest import SlapdFactory
-from replication import HOUR, SUFFIX, loaded, provider_conf, stamp, tree
+from replication import HOUR, SUFFIX, loaded, provider_conf, stamp, stanza, tree, with_admin
 from tls import Authority
 
 from ldaprepl.cli import ldaprc
 from ldaprepl.cli.main import run
 from ldaprepl.cli.profiles import in_force
 from ldaprepl.wire import ldapconf, profilefile
-from ldaprepl.wire.slapdconf import SlapdConf
+from ldaprepl.wire.slapdconf import Database, SlapdConf
 from ldaprepl.wire.slapdproc import Slapd
 
 Capture = pytest.CaptureFixture[str]
@@ -207,9 +207,75 @@ def test_the_command_line_wins(capsys: Capture, poor: Slapd, same: Slapd) -> Non
     assert "/dev/null" in capsys.readouterr().err
 
 
+def test_sync_with_a_profile(config: Path, slapd: SlapdFactory, one: Slapd, capsys: Capture, tmp_path: Path) -> None:
+    """The consumer, its own identity and TLS, and the folder for the state come from the file."""
+    target = slapd(SlapdConf(Database(lines=(f'updatedn "{one.rootdn}"',)))).start()
+    more = f"""
+[servers.target]
+uri = "{target.ldap_uri}"
+bind_dn = "{target.rootdn}"
+password_file = "{secret(tmp_path, "target", target)}"
+
+[replicas.copy]
+provider = "one"
+consumers = "target"
+base = "{SUFFIX}"
+state = "state"
+
+[replicas.two]
+provider = "one"
+consumers = ["target", "same"]
+base = "{SUFFIX}"
+"""
+    with config.open("a") as file:
+        file.write(more)
+    assert run(["sync", "--profile", "copy"]) == 0
+    assert len(with_admin(target).search_s(SUFFIX, 2)) == 3
+    assert any((tmp_path / "state").iterdir())
+    assert run(["sync", "--profile", "two"]) == 2
+    assert "sync needs one --consumer" in capsys.readouterr().err
+    assert run(["sync", "--profile", "two", "--consumer", "target", "--state", "state"]) == 0
+
+
+@pytest.mark.usefixtures("config")
+def test_other_commands_with_a_profile(capsys: Capture, one: Slapd, tmp_path: Path) -> None:
+    assert run(["init-consumer", "--profile", "good", "-q", "-o", "stanza.conf", "--force"]) == 0
+    written = (tmp_path / "stanza.conf").read_text()
+    assert f"provider={one.ldaps_uri}" in written
+    assert one.rootpw.reveal() in written  # as the consumer needs it, in a file for nobody else
+    assert run(["init-consumer"]) == 2
+    assert "it is not said what to look at" in capsys.readouterr().err
+    assert run(["lint", "--profile", "good"]) in (0, 1)
+    assert "nothing to judge" not in capsys.readouterr().err
+    (tmp_path / "replog").write_text("")
+    assert run(["replay", "replog", "--explain", "--profile", "good", "--state", "state"]) == 0
+    assert run(["doctor", "--profile", "good", "--timeout", "5"]) in (0, 1)
+    assert one.ldaps_uri in capsys.readouterr().out
+
+
+def test_a_replica_that_is_a_stanza(
+    config: Path, one: Slapd, same: Slapd, authority: Authority, capsys: Capture, tmp_path: Path
+) -> None:
+    """Its consumer is this machine's slapd, which LDAPURI names; options win over it as over everything else."""
+    line = stanza(one, f'tls_cacert="{authority.certificate}"').replace(one.ldap_uri, one.ldaps_uri)
+    (tmp_path / "slapd.conf").write_text(f'database mdb\nsuffix "{SUFFIX}"\n{line}\n')
+    with config.open("a") as file:
+        file.write('\n[replicas.old]\nstanza = "slapd.conf#1"\nfilter = "(ou=*)"\n')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LDAPURI", f"ldap://elsewhere {same.ldapi_uri}")
+        ldapconf.ours.cache_clear()
+        document = verified(capsys, "--profile", "old", code=0)
+    ldapconf.ours.cache_clear()
+    consumer = document["consumers"][0]
+    assert consumer["uri"] == same.ldapi_uri
+    assert consumer["entries"]["provider"] == 2
+    assert consumer["notes"][0] == f"the consumer was not named, and was taken to be {same.ldapi_uri}"
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (["--config", "ldaprepl.toml"], "--config says where replicas are described"),
         (["--profile", "god"], "has no replica 'god'"),
         (["--profile", "good", "--all"], "three ways to say the same"),
         (["--profile", "good", "--stanza", "ldapi:///"], "three ways to say the same"),
