@@ -50,8 +50,8 @@ class Row:
     cure: str
 
 
-_TOUCH = "Have the provider send it again: run the same command with --repair touch."
-_REMOVE = "Remove it from the consumer: run the same command with --repair ldif, look at it, and apply it there."
+_TOUCH = "Have the provider send it again: the same command with --repair touch (and --yes)."
+_REMOVE = "Have it deleted: the same command with --repair touch, or --repair ldif for a consumer that takes writes."
 
 TABLE: dict[Code, Row] = {
     Code.LAG: Row(
@@ -78,7 +78,7 @@ TABLE: dict[Code, Row] = {
     ),
     Code.OUT_OF_SCOPE: Row(
         "the provider has the entry, but outside of the scope and filter: it left them, and the consumer kept it",
-        _REMOVE,
+        "Have it deleted on the consumer: the same command with --repair ldif.",
     ),
     Code.HIDDEN: Row(
         "{side} has the entry, but does not show it to the identity that verify used there",

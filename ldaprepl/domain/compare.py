@@ -303,7 +303,7 @@ def _trace(entry: Entry, kind: Kind = Kind.MISSING, attributes: Iterable[Attribu
         intern(_text(entry.first("modifiersName") or b"")),
         _text(entry.first("createTimestamp") or b"") if kind is Kind.IDENTITY else "",
         any(value.lower() == b"glue" for value in entry.values("objectClass")),
-        bool(modified) and csn[:14].isdigit() and csn[:14] != modified[:14],
+        bool(modified) and csn[:14].isdigit() and csn[:14] > modified[:14],
         tuple(each.name for each in attributes if not entry.values(each.name)),
     )
 

@@ -151,8 +151,6 @@ def _extra(finding: Finding, known: Evidence, setting: Setting) -> Cause | None:
         return None
     if setting.future(csn):
         return told(Code.FUTURE)
-    if finding.consumer and finding.consumer.odd:
-        return told(Code.FOREIGN_STAMP)
     if csn.sid not in setting.provider:
         return _written(finding, csn, setting)
     if setting.provider.covers(csn):
@@ -178,7 +176,7 @@ def _unequal(finding: Finding, setting: Setting) -> Cause | None:
     if finding.kind is Kind.DIFFERS and all(_is_stamp(each.name) for each in finding.attributes):
         return told(Code.STAMPS_ONLY)
     if there.sid not in setting.provider and setting.provider:
-        return told(Code.FOREIGN_STAMP) if theirs.odd else _written(finding, there, setting)
+        return _written(finding, there, setting)
     if finding.kind is Kind.IDENTITY:
         return _identity(finding, ours, theirs, setting)
     if here == there:
@@ -206,6 +204,8 @@ def _identity(finding: Finding, ours: Trace, theirs: Trace, setting: Setting) ->
 
 def _written(finding: Finding, csn: Csn, setting: Setting) -> Cause:
     """A server ID that the provider's contextCSN does not hold. Where the consumer's own does, that settles it."""
+    if finding.consumer and finding.consumer.odd:
+        return told(Code.FOREIGN_STAMP)
     why = f"server ID {csn.sid:03x} in its entryCSN is none of the provider's"
     return told(Code.WRITTEN, likely=csn.sid not in setting.consumer, why=why, who=_writer(finding))
 

@@ -103,8 +103,9 @@ class Cause:
 class Trace:
     """What one side's entry tells of how it came to be, for whoever asks why. Texts are empty where it does not tell.
 
-    `created` is kept only where two entries share a name. `odd`: the entryCSN is of another second than the
-    modifyTimestamp, which slapd makes from it. `lacks`: differing attributes of which it holds no value at all.
+    `created` is kept only where two entries share a name. `odd`: the entryCSN is of a later second than the
+    modifyTimestamp, which slapd makes from it (but not where a password policy counts failures).
+    `lacks`: differing attributes of which it holds no value at all.
     """
 
     csn: str = ""

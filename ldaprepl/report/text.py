@@ -113,7 +113,7 @@ def _group(group: Group, share: int, *, headed: bool) -> list[str]:
         tallies = {"differ in": grouping.attributes, "lie below": grouping.subtrees}
         for words, tally in tallies.items():
             counts = [f"{printable(name) or '(root)'} {count:,}" for name, count in tally(group.findings, _TALLIED)]
-            lines += [f"{margin}they {words}: {'; '.join(counts)}"] if counts else []
+            lines += _wrapped(f"they {words}: {'; '.join(counts)}", margin, f"{margin}  ") if counts else []
     for finding in remembered.first_few(group.findings, share):
         lines += _finding(finding, margin)
     if share < total:

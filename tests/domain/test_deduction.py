@@ -66,7 +66,8 @@ GLUE = replace(trace(20), glue=True)
         (extra(200), Code.FUTURE),
         (Finding(Kind.EXTRA, "cn=a,dc=x", consumer=Trace()), None),  # no stamp, no story
         (Finding(Kind.EXTRA, "cn=a,dc=x", consumer=GLUE), Code.GLUE),
-        (Finding(Kind.EXTRA, "cn=a,dc=x", consumer=replace(trace(20), odd=True)), Code.FOREIGN_STAMP),
+        (Finding(Kind.EXTRA, "cn=a,dc=x", consumer=replace(trace(20, sid=7), odd=True)), Code.FOREIGN_STAMP),
+        (Finding(Kind.EXTRA, "cn=a,dc=x", consumer=replace(trace(20), odd=True)), Code.LOST_DELETE),  # failed binds
         (unequal(trace(20), trace(10)), Code.LOST_UPDATE),
         (unequal(trace(20), trace(20)), Code.SAME_STAMP),
         (unequal(trace(10), trace(20)), Code.WENT_BACK),
