@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
 from ldaprepl.domain.verdict import Finding, Kind, Late, Since, State, VerifyReport
+from ldaprepl.report import html_causes
 from ldaprepl.report.html_values import code, names, safe, sides
 
 SIGIL = {Kind.MISSING: "-", Kind.EXTRA: "+", Kind.RENAMED: "&gt;", Kind.DIFFERS: "*", Kind.IDENTITY: "!"}
@@ -35,6 +36,8 @@ def section(report: VerifyReport) -> Iterator[str]:
     if not total:
         return
     items = _fair(report, ROWS)
+    causes = html_causes.shared(finding for consumer in report.consumers for finding in consumer.findings)
+    yield from html_causes.section(causes)
     yield '<section class="card" aria-labelledby="what"><h2 id="what">Findings</h2>\n'
     yield '<p class="lead">Values are those that the other side lacks; what both have is left out. '
     yield '<span class="pill diverged">lasting</span> is wrong for good, <span class="pill behind">behind</span> had '
@@ -52,7 +55,7 @@ def section(report: VerifyReport) -> Iterator[str]:
     several = len(report.consumers) > 1
     for number, finding in items:
         uri = report.consumers[number].uri if several else ""
-        group = "".join(_group(number, uri, finding, room > 0))
+        group = "".join(_group(number, uri, finding, html_causes.why(finding, causes), detailed=room > 0))
         room -= len(group)
         yield group
     yield "</table></section>\n"
@@ -112,9 +115,8 @@ def _select(name: str, label: str, choices: Sequence[tuple[str, str]]) -> str:
     return f'<label>{label}<select name="{name}"><option value="">all</option>{options}</select></label>'
 
 
-def _group(number: int, uri: str, finding: Finding, detailed: bool) -> Iterator[str]:
+def _group(number: int, uri: str, finding: Finding, why: str, *, detailed: bool) -> Iterator[str]:
     rows = _rows(finding) if detailed else [_undetailed(finding)]
-    why = _why(finding)
     kind, state = finding.kind.value, finding.state.value
     span = f' rowspan="{len(rows) + bool(why)}"'
     since = finding.since.value if finding.since else ""
@@ -176,11 +178,3 @@ def _undetailed(finding: Finding) -> Row:
 def _cause(finding: Finding) -> str:
     """The code of its cause; empty where none is known."""
     return finding.cause.code if finding.cause else ""
-
-
-def _why(finding: Finding) -> str:
-    if finding.cause is None:
-        return ""
-    cause = finding.cause
-    cure = f'<br><span class="soft">{safe(cause.cure)}</span>' if cause.cure else ""
-    return f'<p class="say"><strong>{safe(cause.code)}</strong>: {safe(cause.text)}{cure}</p>'

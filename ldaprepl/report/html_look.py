@@ -79,6 +79,7 @@ font-size:.8rem;font-weight:600;white-space:nowrap}
 font:700 .9rem/1.35rem ui-monospace,monospace;text-align:center}
 .note td{border-top:0;padding-top:0}
 .counts>tbody>tr>th{min-width:13rem}
+.causes dt{margin-top:.75rem;overflow-wrap:anywhere}
 .say{border-left:.25rem solid var(--tone,var(--line));padding:.1rem 0 .1rem .75rem;margin:.25rem 0}
 .legend{list-style:none;margin:0 0 1rem;padding:0;display:grid;gap:.4rem 1.25rem;
 grid-template-columns:repeat(auto-fit,minmax(17rem,1fr))}

@@ -220,6 +220,17 @@ def test_many_findings_do_not_hide_the_few_and_the_rest_is_counted() -> None:
     assert len(html) < 3_000_000
 
 
+def test_a_cause_of_many_is_told_once_and_named_at_each() -> None:
+    many, single = Cause("lost-add", "it never came", "Send it."), Cause("clock", "from the future", "Set it.")
+    findings = [replace(differs("mail", b"a", b"b"), dn=f"cn={number},{BASE}", cause=many) for number in range(9)]
+    page = render_verify(one(*findings, replace(findings[0], dn=BASE, cause=single)), WRITTEN)
+    assert (page.count("it never came"), page.count("Send it.")) == (1, 1)
+    assert page.count("<strong>lost-add</strong>") == 1 + 9
+    assert "<strong>lost-add</strong> 9 findings" in page
+    assert page.count("<strong>clock</strong>: from the future") == 1
+    assert "Why they differ" not in render_verify(one(replace(findings[0], cause=single)), WRITTEN)
+
+
 def test_the_largest_differences_do_not_make_a_page_that_no_browser_opens() -> None:
     values = tuple(bytes([65 + n]) * 5000 for n in range(20))
     attributes = tuple(AttributeDifference(f"attr{n}", values, values[::-1]) for n in range(30))
