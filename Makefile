@@ -4,8 +4,9 @@
 # make samples   the configurations in slapd-conf/, anew
 # make reference  docs/reference.md, anew
 # make deb       a Debian package, in dist/
+# make docs      the manual as a site, in build/site/
 # make bench     the speed and memory budgets, side by side with their peers
-.PHONY: setup demo test test-docker lint samples reference deb bench clean
+.PHONY: setup demo test test-docker lint samples reference docs deb bench clean
 
 setup:
 	@.ci/setup
@@ -30,6 +31,9 @@ samples: setup
 
 reference: setup
 	@.venv/bin/python docs/generate.py
+
+docs: setup
+	@.venv/bin/python -m mkdocs build --strict --quiet
 
 deb:
 	@contrib/debian/build

@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 _OURS = ("ldaprepl", "contrib", "docs", "slapd-conf", "tests", "benchmarks", "compose", ".ci")
-_TOP = ("pyproject.toml", "MANIFEST.in", "README.md", "CHANGELOG.md", "LICENSE", "Makefile")
+_TOP = ("pyproject.toml", "MANIFEST.in", "README.md", "CHANGELOG.md", "LICENSE", "Makefile", "mkdocs.yml")
 _SKIPPED = shutil.ignore_patterns("__pycache__", "*.py[co]", "*.egg-info", ".hypothesis", "site")
 
 
