@@ -55,7 +55,7 @@ _REMOVE = "Have it deleted: the same command with --repair touch, or --repair ld
 
 TABLE: dict[Code, Row] = {
     Code.LAG: Row(
-        "the consumer has not come to this change yet",
+        "{side} has not come to this change yet",
         "Look again later; `ldaprepl check` tells how far behind it is.",
     ),
     Code.SCHEMA_GAP: Row(

@@ -53,6 +53,11 @@ class Setting:
         """Nothing below the base is out of scope."""
         return self.scope.scope is Scope.SUB and self.scope.filter == MATCH_ALL
 
+    @property
+    def blind(self) -> bool:
+        """Only the consumer shows no contextCSN."""
+        return bool(self.provider) and not self.consumer
+
     def future(self, csn: Csn) -> bool:
         return csn.time > self.now + _CLOCKS_DIFFER
 
@@ -93,11 +98,7 @@ def deduce(finding: Finding, known: Evidence, setting: Setting) -> Cause | None:
     if known.unknown:
         return told(Code.SCHEMA_GAP, names=", ".join(known.unknown))
     if finding.state is State.BEHIND:
-        return told(Code.LAG)
-    if not setting.consumer and setting.provider and finding.kind is not Kind.EXTRA:
-        if _round(setting.consumer_entries):
-            return told(Code.CUT_BY_LIMIT, likely=True, entries=str(setting.consumer_entries))
-        return told(Code.UNFINISHED)
+        return told(Code.LAG, side=f"the {finding.late.value}")
     if finding.kind is Kind.MISSING:
         return _missing(finding, known, setting)
     if finding.kind is Kind.EXTRA:
@@ -133,6 +134,8 @@ def notes(setting: Setting) -> list[str]:
 def _missing(finding: Finding, known: Evidence, setting: Setting) -> Cause | None:
     if known.place in _HIDDEN:
         return told(Code.HIDDEN, likely=known.place is Place.BELOW_HIDDEN, side="the consumer")
+    if setting.blind:
+        return _unfinished(setting)
     csn = _csn(finding.provider)
     if csn is None or known.place is Place.THERE or not setting.consumer.covers(csn):
         return None
@@ -185,9 +188,18 @@ def _unequal(finding: Finding, setting: Setting) -> Cause | None:
         if here.sid != there.sid:
             return None
         return _overwritten(finding, there, setting) or told(Code.WENT_BACK, sign=_NEWER)
+    if setting.blind:
+        return _unfinished(setting)
     if not setting.consumer.covers(here):
         return None
     return told(Code.LOST_RENAME if finding.kind is Kind.RENAMED else Code.LOST_UPDATE)
+
+
+def _unfinished(setting: Setting) -> Cause:
+    """No contextCSN on the consumer, and something of the provider's is not there."""
+    if _round(setting.consumer_entries):
+        return told(Code.CUT_BY_LIMIT, likely=True, entries=str(setting.consumer_entries))
+    return told(Code.UNFINISHED)
 
 
 def _identity(finding: Finding, ours: Trace, theirs: Trace, setting: Setting) -> Cause | None:

@@ -13,7 +13,7 @@ from ldaprepl.domain.cause import Code
 from ldaprepl.domain.csn import CsnSet
 from ldaprepl.domain.deduction import NOTHING, Evidence, Place, Setting, causes, deduce, notes
 from ldaprepl.domain.scope import ReplicationScope
-from ldaprepl.domain.verdict import AttributeDifference, Finding, Kind, State, Trace
+from ldaprepl.domain.verdict import AttributeDifference, Finding, Kind, Late, State, Trace
 
 BASE = "dc=x"
 NOW = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
@@ -124,6 +124,8 @@ def test_a_change_that_the_consumer_does_not_claim_is_not_lost(kind: Kind) -> No
 def test_what_only_travels_is_lag_whatever_the_stamps_say() -> None:
     for finding in (missing(20), extra(20, sid=7), unequal(trace(10), trace(20))):
         assert code(replace(finding, state=State.BEHIND)) == Code.LAG
+    other = deduce(replace(extra(20), state=State.BEHIND, late=Late.PROVIDER), NOTHING, setting())
+    assert other and other.text == "the provider has not come to this change yet"
 
 
 @pytest.mark.parametrize("place", Place)
@@ -149,6 +151,8 @@ def test_no_contextcsn_on_the_consumer() -> None:
     blind = replace(setting(), consumer=CsnSet())
     assert code(missing(20), GONE, blind) == Code.UNFINISHED
     assert code(missing(20), GONE, replace(blind, consumer_entries=500)) == Code.CUT_BY_LIMIT
+    assert code(unequal(trace(20), trace(10)), GONE, blind) == Code.UNFINISHED
+    assert code(unequal(trace(20), trace(20)), GONE, blind) == Code.SAME_STAMP, "the stamps tell more"
     assert code(extra(20), GONE, blind) == Code.LOST_DELETE, "that it has too much is another story"
     nothing = replace(blind, provider=CsnSet())
     assert code(missing(20), GONE, nothing) is None
