@@ -32,9 +32,7 @@ from ldaprepl.touch import retouch
 from ldaprepl.verify import Tools
 from ldaprepl.wire.overflow import SqliteOverflow
 from ldaprepl.wire.pump import pump
-from ldaprepl.wire.session import open_session
 from ldaprepl.wire.stage import REPLICA, Stage
-from ldaprepl.wire.toucher import Toucher
 from ldaprepl.wire.witness import LdapWitness
 
 _SETTLE = 30.0  # seconds
@@ -97,6 +95,9 @@ class _Teller:
 
 def _touched(stage: Stage, report: VerifyReport, tools: Tools) -> VerifyReport:
     """What `verify --repair touch --yes` does."""
+    from ldaprepl.wire.session import open_session  # with python-ldap, without which --help has to work
+    from ldaprepl.wire.toucher import Toucher
+
     provider, consumer = stage.directories()
     comparer = Comparer(provider.schema(), ReplicationScope(SUFFIX), tools.split, tools.values)
     bench = Bench(provider, consumer, consumer.below, comparer, tools.clock, tools.progress, _SETTLE)
