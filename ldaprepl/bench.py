@@ -17,7 +17,7 @@ from ldaprepl.domain.join import Suspects
 from ldaprepl.domain.mend import Case
 from ldaprepl.domain.repair import RepairMode, RepairReport, Unrepaired
 from ldaprepl.domain.scope import ReplicationScope
-from ldaprepl.domain.verdict import ConsumerReport, Finding, Kind, State
+from ldaprepl.domain.verdict import ConsumerReport, Finding, How, Kind, State
 from ldaprepl.ports import Clock, Directory, Progress
 from ldaprepl.recheck import Outcome, Recheck
 
@@ -128,19 +128,24 @@ _NOT_BY_TOUCH = frozenset(
 )
 
 
-def brake(settings: RepairSettings, findings: Sequence[Finding], held: int) -> str:
-    """Why this is too much to be repaired in one run; empty when it is not."""
+def brake(settings: RepairSettings, findings: Sequence[Finding], report: ConsumerReport) -> str:
+    """Why this is too much to be repaired in one run; empty when it is not. Where the consumer's entries were not all
+    counted (--since-last), a percentage lets no more through than it does of a small tree."""
+    counted = report.reach is None or report.reach.how is How.EVERYTHING
+    held = report.consumer_entries
     deletes = sum(finding.kind is Kind.EXTRA for finding in findings)
-    allowed, may_go = settings.max_repair.allowed(held), settings.max_delete.allowed(held)
-    if deletes and deletes >= held:
+    allowed, may_go = (each.allowed(held if counted else _FEW) for each in (settings.max_repair, settings.max_delete))
+    of_all = f" of {held:,}" if counted else ""
+    if counted and deletes and deletes >= held:
         return f"all {held:,} entries of the consumer would be deleted, which is never done"
     if len(findings) > allowed:
-        return f"{len(findings):,} of {held:,} entries would be repaired, {allowed:,} are allowed (--max-repair)"
+        return f"{len(findings):,}{of_all} entries would be repaired, more than the {allowed:,} allowed (--max-repair)"
     if deletes > may_go:
-        return f"{deletes:,} of {held:,} entries would be deleted, {may_go:,} are allowed (--max-delete)"
+        return f"{deletes:,}{of_all} entries would be deleted, more than the {may_go:,} allowed (--max-delete)"
     return ""
 
 
+_FEW = 10  # entries of a tree that is small for sure
 BRAKE_CURE = "Nothing was written. Look for the cause of so many first; if they are right, name the number."
 
 

@@ -111,7 +111,7 @@ class _Work:
             relax=relax,
             notes=_notes(self.hands.mode) + doubts(planned),
         )
-        too_many = brake(self.settings, planned, report.consumer_entries)
+        too_many = brake(self.settings, planned, report)
         writer = self.hands.writer
         if too_many:
             plan = replace(plan, halted=too_many, cure=BRAKE_CURE)

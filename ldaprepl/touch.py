@@ -68,7 +68,7 @@ class _Touching:
         self.refused |= {keys[each.dn]: each for each in hopeless}
         round_, _ = self._round(findings)
         plan = self._plan(round_, left, findings)
-        too_many = brake(self.settings, findings, report.consumer_entries)
+        too_many = brake(self.settings, findings, report)
         if too_many:
             plan = replace(plan, halted=too_many, cure=BRAKE_CURE)
         if too_many or not self.settings.act or not (findings or left):

@@ -17,7 +17,7 @@ from ldaprepl.domain.csn import Csn, CsnSet
 from ldaprepl.domain.duration import words
 from ldaprepl.domain.verdict import ConsumerReport, Kind, Verdict, VerifyReport, worst
 from ldaprepl.report import html_chart as charts
-from ldaprepl.report import remembered
+from ldaprepl.report import remembered, repair
 from ldaprepl.report.html_findings import MEANING, SIGIL, resolved, section
 from ldaprepl.report.html_look import POLICY, SCRIPT, STYLE
 from ldaprepl.report.html_values import code, safe
@@ -159,6 +159,7 @@ def _consumer(consumer: ConsumerReport) -> Iterator[str]:
     yield "".join(_figure(kind.value.capitalize(), kinds[kind] if claims else None) for kind in Kind)
     yield "</tr>\n"
     said = [f'<p class="say undecided">{_problem(consumer)}</p>'] if consumer.problem else []
+    said += [f'<p class="say soft">{safe(line.strip())}</p>' for line in repair.lines(consumer.repair)]
     said += [f'<p class="say soft">{safe(note)}</p>' for note in consumer.notes]
     if looked := remembered.looked(consumer):
         said.append(f'<p class="say soft">{safe(looked[:1].upper() + looked[1:])}</p>')

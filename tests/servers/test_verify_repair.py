@@ -10,6 +10,7 @@ from pathlib import Path
 import ldap
 import pytest
 from mendlab import FREE, UPDATEDN, Native, everything, pair, repair, sample, stanza, still_wrong, with_values
+from remembering import master, twin
 from replication import with_admin
 from verifying import ADMIN, SECRET, SlapdFactory, conf, password_file, verify
 
@@ -124,4 +125,23 @@ def test_another_structural_class(slapd: SlapdFactory, tmp_path: Path) -> None:
     assert repair(provider, consumer, "ldif", "--repair-file", str(file)).code == 1
     assert "-e relax" in file.read_text()
     ldapmodify(consumer, file, tmp_path, "-M", "-e", "relax")
+    assert still_wrong(provider, consumer) == []
+
+
+def test_with_a_memory(slapd: SlapdFactory, tmp_path: Path) -> None:
+    """A run that looks at changes only has not counted the entries: the brake still knows what is too much."""
+    provider = master(slapd)
+    consumer = twin(slapd, provider)
+    state = ("--state", str(tmp_path / "state"), "--since-last")
+    assert verify(provider, consumer, *state).code == 0
+    connection = with_admin(consumer)
+    victims = [dn for dn, _ in connection.search_s(SUFFIX, ldap.SCOPE_SUBTREE, "(uid=*)", ["1.1"])][:7]
+    for dn in victims:
+        connection.modify_s(dn, [(ldap.MOD_REPLACE, "sn", [b"wrong"])])
+    run = repair(provider, consumer, "apply", "--yes", *state)
+    assert run.code == 1
+    assert "more than the 5 allowed" in run.consumer["repair"]["halted"]["text"]
+    run = repair(provider, consumer, "apply", "--yes", "--max-repair", "7", *state)
+    assert (run.code, run.consumer["repair"]["healed"]) == (0, 7), run.out
+    assert verify(provider, consumer, *state).code == 0
     assert still_wrong(provider, consumer) == []
