@@ -122,10 +122,8 @@ def doubts(findings: Sequence[Finding]) -> tuple[str, ...]:
     return (f"{back:,} of these are there because the provider seems to have gone back in time: is it the right side?",)
 
 
-_NEVER = frozenset((Code.HIDDEN,))
-_NOT_BY_TOUCH = frozenset(
-    (Code.OUT_OF_SCOPE, Code.SCHEMA_GAP, Code.HELD_UP, Code.CUT_BY_LIMIT, Code.UNFINISHED, Code.SERVER_LOCAL)
-)
+_NEVER = frozenset((Code.HIDDEN, Code.SERVER_LOCAL))
+_NOT_BY_TOUCH = frozenset((Code.OUT_OF_SCOPE, Code.SCHEMA_GAP, Code.HELD_UP, Code.CUT_BY_LIMIT, Code.UNFINISHED))
 
 
 def brake(settings: RepairSettings, findings: Sequence[Finding], report: ConsumerReport) -> str:

@@ -7,7 +7,7 @@ time ends the run, and the next run goes on from there. Moment's entries that an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -39,14 +39,14 @@ class Toucher(Protocol):
 
 
 def retouch(
-    report: ConsumerReport, bench: Bench, toucher: Toucher, settings: RepairSettings, again: bool = False
+    report: ConsumerReport, bench: Bench, toucher: Callable[[], Toucher], settings: RepairSettings, again: bool = False
 ) -> ConsumerReport:
     """Heal one consumer by touching its provider. `again`: the provider was touched since the findings were made, for
     another consumer's sake, so they are judged once more first."""
     try:
         if again and settings.act and lasting(report):
             report = after(report, bench.judge(report.findings), report.findings, RepairReport(RepairMode.TOUCH))
-        return _Touching(bench, toucher, settings).run(report)
+        return _Touching(bench, toucher(), settings).run(report)
     except LdapreplError as error:
         halted = RepairReport(RepairMode.TOUCH, halted=error.message, cure=error.cure)
         return replace(report, repair=halted)

@@ -7,6 +7,7 @@ goes there, beside a report in any form. python-ldap is needed for whatever writ
 from __future__ import annotations
 
 import contextlib
+import importlib
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -64,6 +65,8 @@ def checked(given: options.Given, consumers: int) -> None:
                 raise UsageError(f"--{name.replace('_', '-')} needs --repair", "Say how: ldif, touch or apply.")
         return
     settings(given, mode)
+    if mode is not RepairMode.LDIF:
+        importlib.import_module("ldaprepl.wire.session")  # python-ldap: better missed now than after a long comparison
     check_writable(given["repair_file"])
     if mode is RepairMode.LDIF and given["yes"]:
         raise UsageError("--repair ldif writes to no server, so there is nothing for --yes", "Leave it out.")
@@ -135,10 +138,15 @@ class Repairs:
         return repair(report, wanted, [self._mender(*pair, wanted) for pair in zip(benches, self.targets, strict=True)])
 
     def _touchers(self, benches: Sequence[Bench], wanted: RepairSettings) -> list[Mender]:
-        from ldaprepl.wire.session import open_session  # python-ldap
+        from ldaprepl.wire.session import open_session
         from ldaprepl.wire.toucher import Toucher
 
-        toucher = Toucher(self.opened.enter_context(open_session(self.source)))
+        held: list[Toucher] = []
+
+        def toucher() -> Toucher:
+            if not held:
+                held.append(Toucher(self.opened.enter_context(open_session(self.source))))
+            return held[0]
 
         def mender(number: int, bench: Bench) -> Mender:
             return lambda report: retouch(report, bench, toucher, wanted, again=number > 0)

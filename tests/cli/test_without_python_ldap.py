@@ -52,8 +52,15 @@ def test_what_only_reads_gets_as_far_as_the_servers(command: str, tmp_path: Path
 
 @pytest.mark.parametrize(
     "arguments",
-    [["sync", *PAIR], ["sync", *PAIR, "--to-ldif", "x.ldif"], ["replay", "replog", "--consumer", NOBODY], ["demo"]],
-    ids=["sync", "sync --to-ldif", "replay", "demo"],
+    [
+        ["sync", *PAIR],
+        ["sync", *PAIR, "--to-ldif", "x.ldif"],
+        ["replay", "replog", "--consumer", NOBODY],
+        ["demo"],
+        ["verify", *PAIR, "--repair", "touch"],
+        ["verify", *PAIR, "--repair", "apply", "--yes"],
+    ],
+    ids=["sync", "sync --to-ldif", "replay", "demo", "verify --repair touch", "verify --repair apply"],
 )
 def test_what_writes_says_which_package_is_lacking(
     arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

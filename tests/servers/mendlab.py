@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from replication import context, until
-from verifying import ADMIN, SECRET, Run, SlapdFactory, conf, filled, verify
+from verifying import ADMIN, SECRET, Run, SlapdFactory, conf, filled, password_file, verify
 
 from ldaprepl.domain import dn as names
 from ldaprepl.domain.awkward import awkward
@@ -136,11 +138,11 @@ class Native:
 
     def __init__(
         self, make: SlapdFactory, entries: Iterable[Entry], stanza: Callable[[Slapd], str],
-        provider: SlapdConf | None = None, live: bool = False,
+        provider: SlapdConf | None = None, live: bool = False, modules: tuple[str, ...] = (),
     ) -> None:  # fmt: skip
         self.provider = make(provider or conf(*SYNCPROV, modules=("syncprov",)))
         filled(self.provider, entries)
-        self.consumer = make(replace(conf(stanza(self.provider)), live_config=live))
+        self.consumer = make(replace(conf(stanza(self.provider), modules=modules), live_config=live))
         self.consumer.start()
         self.in_step()
 
@@ -171,3 +173,12 @@ def still_wrong(provider: Slapd, consumer: Slapd, *options: str) -> list[tuple[s
     """What a plain verify finds."""
     run = verify(provider, consumer, *options)
     return [(f["kind"], f["dn"], [a["name"] for a in f["attributes"]]) for f in run.findings]
+
+
+def ldapmodify(server: Slapd, file: Path, folder: Path, *options: str, bind: str = ADMIN) -> None:
+    """As the LDIF's comment says it."""
+    secret = password_file(folder)
+    subprocess.run(
+        ["ldapmodify", "-H", server.ldap_uri, "-x", "-D", bind, "-y", str(secret), *options, "-f", str(file)],
+        check=True, capture_output=True, timeout=60,
+    )  # fmt: skip

@@ -4,29 +4,31 @@ otherwise, a delete too many, a secret in the open, and a repair that says "heal
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import ldap
 import pytest
-from mendlab import FREE, UPDATEDN, Native, everything, pair, repair, sample, stanza, still_wrong, with_values
+from mendlab import (
+    FREE,
+    UPDATEDN,
+    Native,
+    everything,
+    ldapmodify,
+    pair,
+    repair,
+    sample,
+    stanza,
+    still_wrong,
+    with_values,
+)
 from remembering import master, twin
 from replication import with_admin
-from verifying import ADMIN, SECRET, SlapdFactory, conf, password_file, verify
+from synclab import Lab, consumer_conf, provider_conf, seed
+from verifying import ADMIN, SECRET, SlapdFactory, conf, verify
 
 from ldaprepl.domain.sample import SUFFIX
-from ldaprepl.wire.slapdproc import Slapd
 
 STAMPS = ("-x", "entryCSN", "-x", "modifyTimestamp", "-x", "modifiersName")
-
-
-def ldapmodify(server: Slapd, file: Path, folder: Path, *options: str, bind: str = ADMIN) -> None:
-    """As the LDIF's comment says it."""
-    secret = password_file(folder)
-    subprocess.run(
-        ["ldapmodify", "-H", server.ldap_uri, "-x", "-D", bind, "-y", str(secret), *options, "-f", str(file)],
-        check=True, capture_output=True, timeout=60,
-    )  # fmt: skip
 
 
 @pytest.mark.parametrize("way", ["apply", "ldif"])
@@ -145,3 +147,23 @@ def test_with_a_memory(slapd: SlapdFactory, tmp_path: Path) -> None:
     assert (run.code, run.consumer["repair"]["healed"]) == (0, 7), run.out
     assert verify(provider, consumer, *state).code == 0
     assert still_wrong(provider, consumer) == []
+
+
+def test_sync_goes_on_after_it(slapd: SlapdFactory, tmp_path: Path) -> None:
+    """The consumer of `ldaprepl sync`, repaired: to sync it is as if nothing had been."""
+    lab = Lab(slapd(provider_conf()).start(), slapd(consumer_conf()).start(), tmp_path / "state")
+    seed(lab.admin())
+    lab.sync()
+    harm = lab.admin(lab.consumer)
+    harm.delete_s(f"uid=p0,ou=people,{SUFFIX}")
+    harm.modify_s(f"uid=p1,ou=people,{SUFFIX}", [(ldap.MOD_REPLACE, "sn", [b"wrong"])])
+    harm.rename_s(f"ou=groups,{SUFFIX}", "ou=gruppen")
+    password = lab.provider.rootpw.reveal()
+    env = {"LDAPREPL_PASSWORD": password, "LDAPREPL_CONSUMER_PASSWORD": lab.consumer.rootpw.reveal()}
+    run = repair(lab.provider, lab.consumer, "apply", "--yes", "--consumer-bind-dn", ADMIN, env=env)
+    assert (run.code, run.consumer["repair"]["healed"]) == (0, 3), run.out
+    lab.assert_equal()
+    lab.admin().modify_s(f"uid=p2,ou=people,{SUFFIX}", [(ldap.MOD_REPLACE, "sn", [b"new"])])
+    report = lab.sync()
+    assert (report.tally.modified, report.tally.added, report.tally.deleted, report.notes) == (1, 0, 0, ())
+    lab.assert_equal()

@@ -4,6 +4,8 @@ something there, one that makes native syncrepl do harm, and "touched" that is t
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import ldap
 import pytest
 from mendlab import (
@@ -11,6 +13,7 @@ from mendlab import (
     Native,
     all_of,
     extra,
+    ldapmodify,
     renamed,
     repair,
     sample,
@@ -157,3 +160,34 @@ def test_a_replica_is_not_touched(slapd: SlapdFactory) -> None:
     run = repair(lab.consumer, lab.provider, "touch", "--yes")
     assert run.code == 1
     assert "does not take changes itself" in run.consumer["repair"]["halted"]["text"]
+
+
+def test_the_ldif_of_a_touch_heals_too(slapd: SlapdFactory, tmp_path: Path) -> None:
+    lab = plain(slapd)
+    lab.harm(wrong())
+    file = tmp_path / "touch.ldif"
+    for _ in range(2):  # below the renamed branch nothing is touched before the branch is healed
+        repair(lab.provider, lab.consumer, "touch", "--repair-file", str(file), *FREE)
+        if "dn:" in file.read_text():
+            ldapmodify(lab.provider, file, tmp_path, "-M", "-e", "relax")
+            lab.in_step()
+    assert still_wrong(lab.provider, lab.consumer) == []
+
+
+def test_a_password_policy_takes_no_notice(slapd: SlapdFactory) -> None:
+    """To replace a password by itself would make it young again, and put it into the history."""
+    base = conf("overlay syncprov", "overlay ppolicy", modules=("syncprov", "ppolicy"))
+    lab = Native(slapd, sample(), stanza, provider=base, modules=("ppolicy",))
+    victim = person(FINANCE)
+    with_admin(lab.provider).modify_s(victim, [(ldap.MOD_REPLACE, "userPassword", [b"a new one"])])
+    lab.in_step()
+
+    def changed() -> list[bytes]:
+        ((_, entry),) = with_admin(lab.provider).search_s(victim, ldap.SCOPE_BASE, attrlist=["pwdChangedTime"])
+        return list(entry["pwdChangedTime"])
+
+    before = changed()
+    lab.harm(with_values(victim, userPassword=(b"stale",)))
+    run = repair(lab.provider, lab.consumer, "touch", "--yes")
+    assert (run.code, run.consumer["repair"]["healed"]) == (0, 1), run.out
+    assert changed() == before
