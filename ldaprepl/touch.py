@@ -15,7 +15,7 @@ from ldaprepl.bench import BRAKE_CURE, Bench, RepairSettings, after, brake, doub
 from ldaprepl.domain.change import Change, Delete
 from ldaprepl.domain.mend import Case
 from ldaprepl.domain.repair import RepairMode, RepairReport, Unrepaired
-from ldaprepl.domain.touch import Moment, Places, Round, Touch, as_changes, next_round, why_not_healed
+from ldaprepl.domain.touch import Moment, Places, Round, Seen, Touch, as_changes, next_round, why_not_healed
 from ldaprepl.domain.verdict import ConsumerReport, Finding, Kind, Problem, State
 from ldaprepl.errors import LdapreplError
 
@@ -101,12 +101,20 @@ class _Touching:
         for case in [case for case in cases if case.ours is not None and not case.ours.csn]:
             self._refuse(case.finding, "the provider's entry has no entryCSN: there is no syncrepl to wait for")
         cases = [case for case in cases if _key(case.finding) not in self.refused]
-        named = [case for case in cases if case.finding.kind is Kind.RENAMED]
-        key_of, provider_dn = self.places.key, self.places.from_consumer
-        held = {key_of(provider_dn(entry.dn)): entry.uuid or "" for entry in self.bench.around(named)} if named else {}
         by_key = {_key(case.finding): case for case in cases}
         new = [case for case in cases if _key(case.finding) not in self.touched]
-        return next_round(new, held, self.schema, self.places), by_key
+        return next_round(new, self._seen(cases), self.schema, self.places), by_key
+
+    def _seen(self, cases: Sequence[Case]) -> Seen:
+        """What else the consumer holds where these entries are and shall be."""
+        key_of, name_of = self.places.key, self.places.from_consumer
+        named = [case for case in cases if case.finding.kind is Kind.RENAMED]
+        held = {key_of(name_of(entry.dn)): entry.uuid or "" for entry in self.bench.around(named)} if named else {}
+        extra = [case.theirs.dn for case in cases if case.finding.kind is Kind.EXTRA and case.theirs]
+        keys = {key_of(name_of(dn)) for dn in extra}
+        below = [name_of(entry.dn) for dn in extra for entry in self.bench.below(dn)]
+        moving = {key_of(name_of(case.finding.consumer_dn)) for case in named}
+        return Seen(held, [dn for dn in below if key_of(dn) not in keys and key_of(dn) not in moving])
 
     def _refuse(self, finding: Finding, reason: str) -> None:
         self.refused[_key(finding)] = Unrepaired(finding.dn, reason)

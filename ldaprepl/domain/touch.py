@@ -7,7 +7,9 @@ Found with slapd 2.5.13, refreshAndPersist, refreshOnly and delta-syncrepl:
 - An entry that only the consumer has goes away when the provider gets one of that name, with that entryUUID, for a
   moment: the delete is what is sent. The moment's entry carries a mark, so that one which was left can be found.
 - A name that another entry holds on the consumer: syncrepl fails to rename, goes on, and writes the values into the
-  wrong entry. So whatever stands in a place, or above a place, is touched in an earlier round, or not at all.
+  wrong entry. A refresh sends children before their parents: then a glue entry takes the name of a renamed parent. An
+  entry that is deleted above others becomes glue. So whatever stands in a place, above or below one, is touched in an
+  earlier round, or not at all.
 - A consumer's entry with an entryCSN from the future ignores plain syncrepl.
 """
 
@@ -100,31 +102,49 @@ class Round:
     waiting: tuple[tuple[Finding, str], ...]
 
 
-def next_round(cases: Sequence[Case], occupants: Mapping[bytes, str], schema: Schema, bench: Places) -> Round:
-    """`occupants`: entryUUID of what the consumer holds, by the normal form of its DN as the provider would name it."""
-    moving = {bench.key(case.finding.dn) for case in cases if case.finding.kind is Kind.RENAMED}
-    leaving = {bench.key(bench.from_consumer(c.finding.consumer_dn)) for c in cases if c.finding.kind is Kind.RENAMED}
+def next_round(cases: Sequence[Case], consumer: Seen, schema: Schema, places: Places) -> Round:
+    """What can be touched while everything else is as it is."""
+    key = places.key
+    renamed = [case.finding for case in cases if case.finding.kind is Kind.RENAMED]
+    moving = {key(finding.dn) for finding in renamed}
+    left = [places.from_consumer(finding.consumer_dn) for finding in renamed]
+    leaving = {key(name) for name in left}
+    over_leaving = {key(name) for dn in left for name in places.above(dn)}
+    over_staying = {key(name) for dn in consumer.staying for name in places.above(dn)}
     touches: list[Touch] = []
     moments: list[Moment] = []
     waiting: list[tuple[Finding, str]] = []
     for case in cases:
         finding = case.finding
-        where = bench.from_consumer(finding.consumer_dn) if finding.kind is Kind.EXTRA else finding.dn
-        above = {bench.key(name) for name in bench.above(where)}
-        there = bench.above(bench.from_consumer(finding.consumer_dn)) if finding.consumer_dn else []
-        over = {bench.key(name) for name in there}
-        holder = occupants.get(bench.key(where)) if finding.kind is Kind.RENAMED else None
-        if above & moving or over & leaving:
+        there = places.from_consumer(finding.consumer_dn) if finding.consumer_dn else finding.dn
+        where = there if finding.kind is Kind.EXTRA else finding.dn
+        holder = consumer.occupants.get(key(where)) if finding.kind is Kind.RENAMED else None
+        if any(key(name) in moving for name in places.above(where)) or any(
+            key(name) in leaving for name in places.above(there)
+        ):
             waiting.append((finding, "an entry above it has another name on the consumer"))
         elif holder is not None and holder != finding.uuid:
             waiting.append((finding, "another entry has its name on the consumer"))
-        elif finding.kind is Kind.EXTRA:
-            moments.append(moment(finding, where))
-        else:
+        elif finding.kind is not Kind.EXTRA:
             touches.append(touch(case, schema))
+        elif key(where) in over_staying:
+            waiting.append((finding, "an entry below it stays"))
+        elif key(where) in over_leaving:
+            waiting.append((finding, "an entry below it has its place elsewhere"))
+        else:
+            moments.append(moment(finding, where))
     touches.sort(key=lambda each: names.depth(each.dn))
     moments.sort(key=lambda each: names.depth(each.dn))
     return Round(tuple(touches), tuple(moments), tuple(waiting))
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The consumer around the findings. `occupants`: entryUUIDs by the normal form of the DN; `staying`: DNs of what
+    hangs below extra entries and is no extra entry. Both as the provider would write them."""
+
+    occupants: Mapping[bytes, str]
+    staying: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,6 +107,39 @@ def test_swapped_names_are_left_alone_and_named(slapd: SlapdFactory) -> None:
         assert contents(lab.consumer)[dn] == there[dn]
 
 
+@pytest.mark.parametrize("kind", ["refreshAndPersist", "refreshOnly interval=00:00:00:01"])
+def test_nothing_is_torn_from_what_is_above_it(slapd: SlapdFactory, kind: str) -> None:
+    """A refresh sends an old entry below a young one first, and a deleted container leaves glue where it is not
+    empty."""
+    lab = plain(slapd, kind)
+    young, old = f"ou=young,{SUFFIX}", person(FINANCE)
+    connection = with_admin(lab.provider)
+    connection.add_s(young, [("objectClass", [b"organizationalUnit"]), ("ou", [b"young"])])
+    connection.rename_s(old, old.partition(",")[0], young)
+    lab.in_step()
+    lab.harm(
+        all_of(
+            renamed(young, f"ou=another,{SUFFIX}"),
+            extra(f"ou=stray,{SUFFIX}", 1),
+            extra(f"ou=deep,ou=stray,{SUFFIX}", 2),
+            renamed(SALES, f"ou=Sales,ou=deep,ou=stray,{SUFFIX}"),
+        )
+    )
+    run = repair(lab.provider, lab.consumer, "touch", "--yes", *FREE)
+    assert (run.code, run.findings, run.consumer["repair"]["refused"]) == (0, [], []), run.out
+    assert still_wrong(lab.provider, lab.consumer) == []
+
+
+def test_a_container_with_something_out_of_scope_stays(slapd: SlapdFactory) -> None:
+    lab = plain(slapd)
+    stray = f"ou=stray,{SUFFIX}"
+    lab.harm(all_of(extra(stray, 1), extra(f"uid=kept,{stray}", 2, employeeType=(b"local",))))
+    run = repair(lab.provider, lab.consumer, "touch", "--yes", "--filter", "(!(employeeType=local))")
+    made = run.consumer["repair"]
+    assert (run.code, made["done"]) == (1, 0), run.out
+    assert "below it stays" in made["refused"][0]["reason"]
+
+
 def test_a_chain_of_names_takes_rounds(slapd: SlapdFactory) -> None:
     lab = plain(slapd)
     one, two, three = (person(FINANCE, number) for number in range(3))
