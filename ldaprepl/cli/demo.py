@@ -103,7 +103,7 @@ def _touched(stage: Stage, report: VerifyReport, tools: Tools) -> VerifyReport:
     bench = Bench(provider, consumer, consumer.below, comparer, tools.clock, tools.progress, _SETTLE)
     settings = RepairSettings(RepairMode.TOUCH, act=True)
     with open_session(stage.administrator()) as session:
-        return repair(report, settings, [lambda found: retouch(found, bench, Toucher(session), settings)])
+        return repair(report, settings, [lambda found: retouch(found, bench, lambda: Toucher(session), settings)])
 
 
 def _keep(stage: Stage, teller: _Teller) -> None:
