@@ -93,6 +93,7 @@ class _Planner:
         self.boxes: list[str] = []
         self.parked: set[str] = set()
         self._resolved: dict[bytes, str | None] = {}
+        self._above: dict[str, str | None] = {}  # by the DN of the parent, as it is written
         self._left = [key for key in gone if is_glue(key)]  # what may have lost its last entry
 
     def run(self) -> Plan:
@@ -112,21 +113,22 @@ class _Planner:
 
     def _aim(self) -> None:
         """The target place of each received entry. Two entries under one name: the second is refused."""
-        refused = set()
         for key, entry in self.received.items():
-            dn_key = self.naming.key(entry.dn)
-            if dn_key in self.by_dn:
+            if self.by_dn.setdefault(self.naming.key(entry.dn), key) != key:
                 self._refuse(key, entry.dn, "the provider gave two entries with this DN")
-                refused.add(key)
-            else:
-                self.by_dn[dn_key] = key
-        for key, entry in list(self.received.items()):
-            if key not in refused:
-                self._aim_at(key, entry)
+        for dn_key, key in list(self.by_dn.items()):
+            self._aim_at(key, self.received[key], dn_key)
 
-    def _aim_at(self, key: str, entry: Entry) -> None:
+    def _aim_at(self, key: str, entry: Entry, dn_key: bytes) -> None:
         try:
-            parent = ROOT if self.naming.is_top(entry.dn) else self._parent(names.parent(entry.dn))
+            if self.naming.holds_base:
+                top = dn_key == self.naming.base_key
+            else:
+                top = self.naming.is_top(entry.dn)
+            above = names.parent(entry.dn)
+            if not top and above not in self._above:
+                self._above[above] = self._parent(above)
+            parent = ROOT if top else self._above[above]
         except ValueError as error:
             self._refuse(key, entry.dn, str(error))
             return

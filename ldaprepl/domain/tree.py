@@ -196,11 +196,10 @@ class Naming:
     schema: Schema
     base: str
     holds_base: bool = True
+    base_key: bytes = field(init=False, default=b"")  # the normal form of the base
 
-    @property
-    def base_key(self) -> bytes:
-        """The normal form of the base."""
-        return self.schema.dn_key(self.base)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "base_key", self.schema.dn_key(self.base))
 
     def key(self, dn: str) -> bytes:
         """The normal form of a DN."""
