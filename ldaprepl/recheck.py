@@ -23,7 +23,7 @@ from ldaprepl.domain.compare import Comparer, Divergence
 from ldaprepl.domain.csn import Csn, CsnSet
 from ldaprepl.domain.entry import Entry
 from ldaprepl.domain.join import Suspects
-from ldaprepl.domain.scope import STAMPS
+from ldaprepl.domain.scope import MATCH_ALL, STAMPS
 from ldaprepl.domain.verdict import Finding, Kind, State
 from ldaprepl.ports import Clock, Directory, Progress
 
@@ -143,13 +143,21 @@ class Recheck:
         before = _Sight(self._keyed(ours), self._keyed(found(self._provider.stamps(above))))
         gate = self._wait(self._provider.context_csn(scope.base))
         theirs = found(self._consumer.fetch([self._comparer.consumer_dn(dn) for dn in dns], scope))
-        divergences = self._comparer.classify(ours, theirs)
+        divergences = self._comparer.classify(ours, self._without_glue(ours, theirs))
         if divergences:
             again = found(self._provider.fetch(dns_of(divergences, self._comparer), scope, STAMPS))
             after = _Sight(self._keyed(again), self._keyed(found(self._provider.stamps(above))))
             over_extra = self._over_extra(divergences)
             divergences = [self._marked(divergence, before, after, over_extra) for divergence in divergences]
         return divergences, gate, len(ours)
+
+    def _without_glue(self, ours: Sequence[Entry], theirs: Sequence[Entry]) -> list[Entry]:
+        """A replica of a part holds glue where the filter leaves out what is above an entry: that is how it must be."""
+        if self._comparer.scope.filter == MATCH_ALL:
+            return list(theirs)
+        sent = self._keyed(ours)
+        key_of = self._comparer.consumer_key
+        return [e for e in theirs if key_of(e.dn) in sent or b"glue" not in e.values("objectClass")]
 
     def _above(self, dns: Iterable[str]) -> list[str]:
         """All entries above these, up to the base, each once."""

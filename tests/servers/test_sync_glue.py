@@ -8,7 +8,9 @@ from pathlib import Path
 import ldap
 import pytest
 from synclab import BASE, SESSION_LOG, SYNCPROV, UPDATEDN, Lab, add_person, add_unit, consumer_conf, provider_conf, seed
+from test_sync_cli import options
 
+from ldaprepl.cli.main import run
 from ldaprepl.domain.scope import ReplicationScope, Scope
 from ldaprepl.domain.syncrun import Mode, Settings
 
@@ -87,6 +89,15 @@ def test_glue_becomes_the_entry_and_the_entry_becomes_glue(start, phase: str) ->
     assert not lab.sync(AUDIT).notes
     shown = lab.sync(Settings(dry_run=True))
     assert shown.changes == ()
+
+
+def test_verify_knows_that_a_part_needs_glue(start, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:  # type: ignore[no-untyped-def]
+    lab = start()
+    common = [*options(lab, tmp_path), "--filter", NO_UNITS.filter, "-q"]
+    assert run(["sync", *common, "--state", str(tmp_path / "state")]) == 0
+    assert run(["verify", *common]) == 0
+    lab.admin(lab.consumer).delete_s(f"uid=p1,{PEOPLE}")
+    assert run(["verify", *common]) == 1
 
 
 @pytest.mark.parametrize("mode", [Mode.RELAX, Mode.PLAIN])
