@@ -32,6 +32,9 @@ from ldaprepl.bench import Bench, RepairSettings
 from ldaprepl.cli.output import NoProgress
 from ldaprepl.domain.change import Change, MaxDelete
 from ldaprepl.domain.compare import Comparer
+from ldaprepl.domain.entry import Entry
+from ldaprepl.domain.ldif import entries as read_entries
+from ldaprepl.domain.ldif import entry_text
 from ldaprepl.domain.plan import Refusal
 from ldaprepl.domain.repair import RepairMode
 from ldaprepl.domain.sample import SUFFIX
@@ -263,3 +266,56 @@ def test_slips_on_the_command_line(words: tuple[str, ...], message: str) -> None
     run = verify("ldap://127.0.0.1:1", "ldap://127.0.0.1:1", *words)
     assert run.code == 2
     assert message in run.err
+
+
+@pytest.mark.parametrize("mode", ["apply", "touch"])
+def test_an_entry_that_the_provider_only_hides(slapd: SlapdFactory, mode: str) -> None:
+    """To delete it on the consumer would be the end of it."""
+    victim, reader = people()[0], people(SALES)[0]
+    login = with_values(reader, userPassword=(SECRET.encode(),))
+    rules = (f'access to dn.exact="{victim}" attrs=entry by dn.exact="{reader}" search by * none',
+             f'access to dn.exact="{victim}" by * none',
+             "access to attrs=userPassword by anonymous auth by * read", "access to * by * write")  # fmt: skip
+    provider = filled(slapd(conf("overlay syncprov", *rules, modules=("syncprov",))), login(sample()))
+    consumer = filled(slapd(conf(UPDATEDN)), login(sample()))
+    run = repair(
+        provider, consumer, mode, "--yes", "-D", reader, "--consumer-bind-dn", ADMIN, "--settle", "0.2",
+        env={"LDAPREPL_CONSUMER_PASSWORD": SECRET},
+    )  # fmt: skip
+    made = run.consumer["repair"]
+    assert [finding["kind"] for finding in run.findings] == ["extra"], run.out
+    assert (run.code, made["planned"], made["done"]) == (1, 0, 0)
+    assert made["refused"][0]["reason"].startswith("hidden-by-acl")
+    assert victim in consumer.dump()
+
+
+def test_plain_writes_promise_no_identity(slapd: SlapdFactory) -> None:
+    harm = all_of(
+        with_values(people()[0], entryUUID=(b"99999999-1111-4111-a111-111111111111",)),
+        with_values(people()[1], sn=(b"wrong",)),
+    )
+    provider, consumer = pair(slapd, sample(), harm)
+    run = repair(
+        provider, consumer, "apply", "--yes", "--repair-write", "plain", "-x", "entryCSN,modifyTimestamp,modifiersName"
+    )
+    made = run.consumer["repair"]
+    assert (run.code, made["written"], made["done"], made["healed"]) == (1, "plain", 1, 1), run.out
+    assert made["refused"][0]["dn"] == people()[0]
+    assert "entryUUID" in made["refused"][0]["reason"]
+
+
+def test_a_touch_under_another_suffix(slapd: SlapdFactory) -> None:
+    copy = "dc=example,dc=org"
+    provider = filled(slapd(conf("overlay syncprov", modules=("syncprov",))), sample())
+    consumer = slapd(conf(stanza(provider, "refreshAndPersist", f'suffixmassage="{copy}"'), suffix=copy)).start()
+    options = ("--suffixmassage", copy, "--consumer-bind-dn", f"cn=admin,{copy}", "--settle", "10")
+    env = {"LDAPREPL_CONSUMER_PASSWORD": SECRET}
+    until(lambda: verify(provider, consumer, *options, env=env).code == 0)
+    consumer.stop()
+    moved = [Entry(e.dn.replace(copy, SUFFIX), e.attributes) for e in read_entries(consumer.dump().splitlines(True))]
+    harm = all_of(with_values(people()[0], sn=(b"wrong",)), extra(f"ou=x,{SUFFIX}"), without(people()[1]))
+    consumer.wipe()
+    consumer.load(entry_text(Entry(e.dn.replace(SUFFIX, copy), e.attributes)) for e in harm(moved))
+    consumer.start()
+    run = repair(provider, consumer, "touch", "--yes", *options, env=env)
+    assert (run.code, run.consumer["repair"]["healed"]) == (0, 3), run.out
