@@ -9,12 +9,14 @@ get the same second look as ever, together with whoever holds their place or the
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
+from typing import NamedTuple
 
 from ldaprepl.domain.compare import Comparer
 from ldaprepl.domain.entry import Entry
 from ldaprepl.domain.join import Suspects
+from ldaprepl.domain.matching import Schema
 from ldaprepl.domain.memory import Recollection
 from ldaprepl.domain.proof import Mark, Moment, Proof, balance, changed_filter, doubt
 from ldaprepl.domain.scope import ReplicationScope
@@ -32,8 +34,7 @@ _STEPS = 4  # from an entry to whoever holds its place or its identity on the ot
 Result = tuple[ConsumerReport, Proof | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Asking:
+class Asking(NamedTuple):
     """What servers are asked beside their entries (`wire.survey`)."""
 
     survey: Callable[[Directory, str], Mark]
@@ -41,8 +42,7 @@ class Asking:
     holders: Callable[[Directory, Sequence[str], ReplicationScope, str], list[str]]
 
 
-@dataclass(frozen=True, slots=True)
-class World:
+class World(NamedTuple):
     """All that the pairs of one run have in common. `mark` is the provider's; `at` is now (UTC)."""
 
     provider: Directory
@@ -54,8 +54,7 @@ class World:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
+class Pair(NamedTuple):
     """One consumer, what is remembered of it, and its mark (None: it cannot be asked)."""
 
     consumer: Directory
@@ -63,8 +62,11 @@ class Pair:
     mark: Mark | None
 
 
-def since_last(world: World, pair: Pair, comparer: Comparer, full_every: float | None) -> Result | str:
-    """What came of the changes; or why everything has to be compared (empty: that will show by itself)."""
+def since_last(world: World, pair: Pair, comparer: Callable[[], Comparer], full_every: float | None) -> Result | str:
+    """What came of the changes; or why everything has to be compared (empty: that will show by itself).
+
+    `comparer` is asked for when the schema is needed: reading one takes longer than comparing a few equal entries.
+    """
     proof = pair.before.proof
     if pair.mark is None:
         return ""
@@ -111,15 +113,18 @@ def surplus(world: World, consumer: Directory, wanted: int | None) -> int | None
 class _Changes:
     """The comparison of one pair."""
 
-    def __init__(self, world: World, pair: Pair, comparer: Comparer) -> None:
+    def __init__(self, world: World, pair: Pair, comparer: Callable[[], Comparer]) -> None:
         self._world = world
         self._provider, self._consumer = world.provider, pair.consumer
         self._before = pair.before
-        self._comparer = comparer
+        self._by_schema = comparer
 
     def compare(self, proof: Proof, mark: Mark, changed: str) -> Result | str:
         """Look at the changes. Raises `LdapreplError` when a side cannot be read."""
-        changes = look = self._read(self._world.scope._replace(filter=changed))
+        tools, scope = self._world.tools, self._world.scope
+        # Whatever is not equal byte by byte gets a second look, which goes by the schema.
+        bytewise = Comparer(Schema.EMPTY, scope, tools.split, tools.values)
+        changes = look = self._read(scope._replace(filter=changed), bytewise)
         if look.report.problem:
             return look.report, None
         how, offset = How.CHANGES, proof.offset
@@ -131,7 +136,7 @@ class _Changes:
                 outcome = None
         if outcome is None:
             how = How.LIST
-            look = self._read(self._world.scope._replace(attrs=_LISTED))
+            look = self._read(scope._replace(attrs=_LISTED), self._comparer)
             if look.report.problem:
                 return look.report, None
             outcome = self._judge(_joined(changes.suspects, look.suspects))
@@ -142,13 +147,19 @@ class _Changes:
         now = Proof(self._world.mark, mark, self._world.at, proof.full, offset)
         return self._report(look, outcome, reach), now
 
-    def _read(self, part: ReplicationScope) -> Look:
-        (look,) = first_look(self._provider, [self._consumer], self._comparer, self._world.tools, part)
+    @property
+    def _comparer(self) -> Comparer:
+        return self._by_schema()
+
+    def _read(self, part: ReplicationScope, comparer: Comparer) -> Look:
+        (look,) = first_look(self._provider, [self._consumer], comparer, self._world.tools, part)
         return look
 
     def _judge(self, suspects: Suspects) -> Outcome:
         """The second look, at what the run before found too, and at whoever these entries meet on the other side."""
         world = self._world
+        if not suspects and not self._before.findings:
+            return Outcome((), 0, self._consumer.context_csn(world.scope.consumer_base))
         known = [name for finding in self._before.findings for name in self._names(finding)]
         wide = Suspects([*suspects.pairs, *map(_bytes, known)], suspects.provider_only, suspects.consumer_only)
         wide.pairs.extend(map(_bytes, self._met(wide)))

@@ -8,8 +8,10 @@ consumer's doubt is not the others': each gets as much as it needs. `changes` ho
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
+from functools import cache
+from typing import NamedTuple
 
 from ldaprepl.changes import Asking, Pair, Result, World, since_last, unexplained
 from ldaprepl.domain.compare import Comparer
@@ -25,8 +27,7 @@ from ldaprepl.verify import Options, Tools, verify
 _STAMPED = b"\x04\x08entryCSN\x31"  # an attribute of this name, as slapd writes it
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(NamedTuple):
     """What is remembered of each consumer, in their order, and what is wanted now. `full_every` in seconds; `at` is
     now (UTC)."""
 
@@ -36,8 +37,7 @@ class Wish:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Means:
+class Means(NamedTuple):
     """What it works with."""
 
     tools: Tools
@@ -56,10 +56,14 @@ def verify_remembering(
     pairs = [
         Pair(consumer, before, _mark(world, consumer)) for consumer, before in zip(consumers, wish.before, strict=True)
     ]
+
+    @cache
+    def comparer() -> Comparer:
+        schema = Schema.EMPTY if means.options.bytewise else provider.schema()
+        return Comparer(schema, scope, tools.split, tools.values)
+
     results: list[Result | str] = [""] * len(pairs)
     if wish.since_last:
-        schema = Schema.EMPTY if means.options.bytewise else provider.schema()
-        comparer = Comparer(schema, scope, tools.split, tools.values)
         results = [since_last(world, pair, comparer, wish.full_every) for pair in pairs]
     doubted = [(pair, why) for pair, why in zip(pairs, results, strict=True) if isinstance(why, str)]
     everything = iter(_everything(world, doubted))

@@ -12,15 +12,15 @@ from typing import Any
 
 import click
 
-from ldaprepl.cli import options, verify_ldif, verify_repair
+from ldaprepl.cli import options, verify_repair
 from ldaprepl.cli.command import Command
 from ldaprepl.cli.output import check_writable, emit, progress
 from ldaprepl.cli.pairing import Pairing, pairings
+from ldaprepl.cli.verify_dumps import dumps
 from ldaprepl.cli.verify_memory import Amnesia, memory, memory_of
-from ldaprepl.cli.verify_repair import Repairs, repair_options
+from ldaprepl.cli.verify_repair import repair_options
 from ldaprepl.domain.verdict import Problem, VerifyReport, worst
 from ldaprepl.errors import LdapreplError, UsageError
-from ldaprepl.explain import explain
 from ldaprepl.ports import Directory
 from ldaprepl.protocol.filters import encode_filter
 from ldaprepl.protocol.messages import decode_entry, decode_values
@@ -32,7 +32,6 @@ from ldaprepl.wire.endpoint import Endpoint
 from ldaprepl.wire.overflow import SqliteOverflow
 from ldaprepl.wire.pump import pump
 from ldaprepl.wire.stream import Opener, open_stream
-from ldaprepl.wire.witness import LdapWitness, witnesses
 
 
 @click.command("verify", cls=Command)
@@ -49,7 +48,7 @@ from ldaprepl.wire.witness import LdapWitness, witnesses
               help="How to report; ldif: the changes of --repair (alone: --repair ldif).")  # fmt: skip
 @click.option("--limit", type=click.IntRange(min=0), default=20, show_default=True,
               help="Findings of each kind in the text report; 0: all.")  # fmt: skip
-@verify_ldif.dumps
+@dumps
 @repair_options
 @memory
 @options.output
@@ -68,6 +67,8 @@ def command(**given: Any) -> int:
     """
     check_writable(given["output"])
     if given["ldif"] or given["files"]:
+        from ldaprepl.cli import verify_ldif
+
         report = verify_ldif.compared(given)
         emit(_rendered([report], given), given["output"])
         return report.verdict.exit_code
@@ -161,7 +162,15 @@ def _compared(pairing: Pairing, given: options.Given, held: Amnesia) -> VerifyRe
         copies = [_open_or_not(opened, endpoint, opener) for endpoint in pairing.consumers]
         settings = Options(pairing.given["settle"], pairing.given["bytewise"])
         report = held.verify(pairing, master, copies, tools, settings)
-        report = explain(report, LdapWitness(master), witnesses(copies), pairing.scope, datetime.now(UTC))
+        if any(consumer.findings for consumer in report.consumers):
+            from ldaprepl.explain import explain
+            from ldaprepl.wire.witness import LdapWitness, witnesses
+
+            report = explain(report, LdapWitness(master), witnesses(copies), pairing.scope, datetime.now(UTC))
+        if verify_repair.mode_of(pairing.given) is None:
+            return report
+        from ldaprepl.cli.mending import Repairs
+
         endpoints = (pairing.provider, pairing.consumers)
         return Repairs(pairing.given, endpoints, pairing.scope, opened, bar).step(report, master, copies)
 

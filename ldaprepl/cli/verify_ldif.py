@@ -12,8 +12,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-import click
-
 from ldaprepl.cli import options
 from ldaprepl.cli.output import progress
 from ldaprepl.domain.ldifstream import decode_lines, split_record
@@ -41,14 +39,6 @@ _STANDARD_ONLY = (
     "no schema at hand: standard attributes are compared by their matching rules, all others byte by byte;"
     " --schema names the real one"
 )
-
-dumps = options.all_of(
-    click.option("--ldif", metavar="FILE...", multiple=True,
-                 help="Dumps (slapcat, ldapsearch; gzip too, - for standard input) instead of servers: the provider's,"
-                 " then its consumers'; with --provider all are consumers."),
-    click.option("--schema", metavar="SOURCE", help="Schema for dumps: a *.schema or LDIF file, a folder, or a URI."),
-    click.argument("files", nargs=-1, metavar="[FILE]..."),
-)  # fmt: skip
 
 
 def compared(given: options.Given) -> VerifyReport:
@@ -95,7 +85,7 @@ def _checked(given: options.Given) -> list[str]:
         raise UsageError(f"it is not said what {names[0]} is", "Put --ldif before the names of dumps.")
     if given["repair"] or given["format_"] == "ldif":
         raise UsageError("--repair and --ldif do not go together", "Repair with both servers running.")
-    if given["state"]:
+    if given["state"] or given["cron"] or given["since_last"]:
         raise UsageError("--state and --ldif do not go together", "What a dump holds cannot be remembered of a server.")
     if given["stanza"]:
         raise UsageError("--ldif and --stanza do not go together", "Name the servers with --provider and --consumer.")

@@ -10,6 +10,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from ldaprepl.domain.repair import RepairReport
 from ldaprepl.domain.verdict import (
     AttributeDifference,
     Cause,
@@ -22,7 +23,6 @@ from ldaprepl.domain.verdict import (
     VerifyReport,
     worst,
 )
-from ldaprepl.report import repair
 from ldaprepl.report.values import digest, is_secret
 
 SCHEMA = 1
@@ -76,8 +76,14 @@ def _consumer(report: ConsumerReport) -> dict[str, Any]:
         "compared": _reach(report.reach),
         "problem": _problem(report.problem),
         "notes": [_text(note) for note in report.notes],
-        **({} if report.repair is None else {"repair": repair.document(report.repair)}),
+        **({} if report.repair is None else {"repair": _repair(report.repair)}),
     }
+
+
+def _repair(report: RepairReport) -> dict[str, Any]:
+    from ldaprepl.report import repair  # with all the words of changes
+
+    return repair.document(report)
 
 
 def _reach(reach: Reach | None) -> dict[str, str | None]:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from textwrap import wrap
 
 from ldaprepl.domain.verdict import ConsumerReport, Finding, Kind, Late, State, Verdict, VerifyReport
-from ldaprepl.report import grouping, remembered, repair
+from ldaprepl.report import grouping, remembered
 from ldaprepl.report.grouping import Group
 from ldaprepl.report.values import printable, shown
 
@@ -68,7 +68,10 @@ def _consumer(report: VerifyReport, consumer: ConsumerReport, colour: bool, limi
         lines.append(f"  Nothing is called missing: {read} were read.")
     for kind in Kind:
         lines += _kind(kind, [finding for finding in consumer.findings if finding.kind is kind], limit)
-    lines += repair.lines(consumer.repair, limit)
+    if consumer.repair:
+        from ldaprepl.report import repair
+
+        lines += repair.lines(consumer.repair, limit)
     lines += remembered.lines(consumer, limit)
     lines += [f"  note: {printable(note)}" for note in consumer.notes]
     if consumer.verdict is Verdict.BEHIND:

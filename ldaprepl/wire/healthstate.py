@@ -1,17 +1,14 @@
 """What `check` remembers from run to run: one small JSON file, written beside its place and renamed.
 
-It holds what consumers owe (stamps) and the state last spoken of; no passwords, no entries. One run at a time: a lock
-beside it is taken without waiting. A file that cannot be understood counts as empty, because a check that needs an
-administrator after a full disk is worse than one that has forgotten something; the caller is told.
+It holds what consumers owe (stamps) and the state last spoken of; no passwords, no entries. One run at a time (`lock`).
+A file that cannot be understood counts as empty, because a check that needs an administrator after a full disk is worse
+than one that has forgotten something; the caller is told.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -21,7 +18,7 @@ from ldaprepl.domain.alarm import Alarm
 from ldaprepl.domain.csn import Csn
 from ldaprepl.domain.health import Status
 from ldaprepl.domain.judgement import Debt, Key
-from ldaprepl.errors import AlreadyRunning, UsageError
+from ldaprepl.wire.lock import locked, unusable
 
 _SCHEMA = 1
 
@@ -33,26 +30,6 @@ class Memory:
     debts: Mapping[Key, Debt] = field(default_factory=dict)
     alarm: Alarm | None = None
     damaged: bool = False
-
-
-@contextmanager
-def locked(path: Path, command: str = "check") -> Iterator[None]:
-    """Hold the lock of this state file. Raises `AlreadyRunning`, `UsageError` when the folder is not writable."""
-    name = path.with_name(path.name + ".lock")
-    try:
-        handle = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise unusable(name, error) from None
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise AlreadyRunning(
-                f"already running: another {command} holds {name}", f"Give each {command} a --state file of its own."
-            ) from None
-        yield
-    finally:
-        os.close(handle)
 
 
 def load(path: Path) -> Memory:
@@ -110,6 +87,4 @@ def _moment(text: str) -> datetime:
     return moment
 
 
-def unusable(path: Path, error: OSError) -> UsageError:
-    """What to say of a state file that the system does not let us use."""
-    return UsageError(f"the state file {path} cannot be used ({error.strerror})", "Give a writable place with --state.")
+__all__ = ["Memory", "load", "locked", "save"]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import sqlite3
-import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 
 from ldaprepl.errors import LdapreplError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import sqlite3
+    import tempfile
 
 
 class SqliteOverflow:
@@ -30,6 +33,9 @@ class SqliteOverflow:
             database.executemany("INSERT INTO waiting VALUES (?, ?, ?)", rows)
 
     def _create(self) -> sqlite3.Connection:
+        import sqlite3  # neither is needed where both servers answer in much the same order
+        import tempfile
+
         self._folder = tempfile.TemporaryDirectory(prefix="ldaprepl-")
         database = sqlite3.connect(Path(self._folder.name) / "join.sqlite", isolation_level=None)
         # A crash loses nothing that matters, so nothing is synced or journalled. The DNs are only as private as the
@@ -70,6 +76,8 @@ class SqliteOverflow:
 @contextlib.contextmanager
 def _named() -> Iterator[None]:
     """Say in words what went wrong with the file."""
+    import sqlite3
+
     try:
         yield
     except (OSError, sqlite3.Error) as error:

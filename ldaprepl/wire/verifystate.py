@@ -3,7 +3,7 @@
 It holds which entries were wrong and how (names of attributes, never values), and what was proven up to where. It is
 readable for its owner alone, because DNs are personal data. A pair is remembered for exactly what was compared (scope,
 identities, manner): when that changes it is forgotten. A file that cannot be understood counts as empty, which costs a
-comparison of everything; the caller is told. Locking is `healthstate.locked`.
+comparison of everything; the caller is told. Locking is `lock.locked`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ldaprepl.domain.csn import CsnSet
 from ldaprepl.domain.memory import NOTHING, Recollection
 from ldaprepl.domain.proof import Mark, Proof
 from ldaprepl.domain.verdict import AttributeDifference, Finding, Kind, State
-from ldaprepl.wire.healthstate import unusable
+from ldaprepl.wire.lock import unusable
 
 _SCHEMA = 1
 
