@@ -89,6 +89,7 @@ _WRITERS = {
     "verify": ("report/json.py", "report/repair.py"),
     "check": ("report/check.py", "report/several.py"),
     "status": ("report/check.py", "report/several.py"),
+    "config": ("report/settings.py",),
     "sync": ("report/sync.py",),
     "doctor": ("report/doctor.py",),
 }

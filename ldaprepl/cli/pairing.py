@@ -7,7 +7,8 @@ Whatever a plain check does not need is imported where it is needed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import socket
+from collections.abc import Container, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
@@ -212,7 +213,20 @@ def from_stanza(given: options.Given, text: str) -> list[Pairing]:
         given["timeout"], given["starttls"], given["cacert"], given["cert"], given["key"], verify
     )
     found = sorted(_chosen(stanzasource.ways(configuration, instead), source, given), key=_order)
-    return [_pairing(way, number, server, given) for number, way in enumerate(found, 1)]
+    others, left = _others(found, stanzasource.own_uris(configuration, socket.gethostname()), given)
+    made = [_pairing(way, number, server, given) for number, way in enumerate(others, 1)]
+    return [pairing._replace(notes=pairing.notes + left) for pairing in made]
+
+
+def _others(ways: list[Way], own: Container[str], given: options.Given) -> tuple[list[Way], tuple[str, ...]]:
+    """Those that do not name the consumer itself, and a note on those that do. Whoever asks for one gets it."""
+    if given["consumers"] or provider_uris(given) or len(ways) < 2:
+        return ways, ()
+    itself = [way for way in ways if way.peer and way.uri in own]
+    notes = tuple(
+        f"the stanza rid {_number(way)} names this server itself ({way.uri}), as slapd sees too" for way in itself
+    )
+    return [way for way in ways if way not in itself], notes
 
 
 def _chosen(ways: Iterable[Way], source: SourceName, given: options.Given) -> Sequence[Way]:
@@ -337,8 +351,8 @@ def _scope(scope: ReplicationScope, given: options.Given) -> ReplicationScope:
 
 def local_uri() -> str:
     """The slapd on this machine: its socket where there is one, else by name."""
-    socket = local_socket()
-    return socket if Path(parse_uri(socket).path).exists() else BY_NAME
+    uri = local_socket()
+    return uri if Path(parse_uri(uri).path).exists() else BY_NAME
 
 
 def local_socket() -> str:

@@ -66,7 +66,11 @@ def _section(section: Section) -> dict[str, Any]:
     return {
         "name": section.name or None,
         "problem": section.problem or None,
-        "settings": [row._asdict() for row in section.rows],
-        "servers": [{"role": role, "settings": [row._asdict() for row in rows]} for role, rows in section.servers],
+        "settings": [_row(row) for row in section.rows],
+        "servers": [{"role": role, "settings": [_row(row) for row in rows]} for role, rows in section.servers],
         "notes": list(section.notes),
     }
+
+
+def _row(row: Row) -> dict[str, str]:
+    return {"key": row.key, "value": printable(row.value), "origin": printable(row.origin)}

@@ -8,13 +8,13 @@ A stanza that cannot be followed says why (`Way.problem`) and leaves the others 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ldaprepl.domain import cnconfig
-from ldaprepl.domain.config import Configuration, Section
+from ldaprepl.domain.config import Configuration, Section, Setting
 from ldaprepl.domain.mechanism import SCRAM
 from ldaprepl.domain.scope import ReplicationScope
 from ldaprepl.domain.secret import Secret
@@ -23,7 +23,7 @@ from ldaprepl.domain.words import Place
 from ldaprepl.errors import LdapreplError, UsageError
 from ldaprepl.protocol.filters import encode_filter
 from ldaprepl.protocol.results import SUCCESS, name_of
-from ldaprepl.wire.endpoint import Anonymous, Bind, Endpoint, External, Sasl, Simple, Tls
+from ldaprepl.wire.endpoint import Anonymous, Bind, Endpoint, External, Sasl, Simple, Tls, parse_uri
 from ldaprepl.wire.plain import open_socket
 from ldaprepl.wire.stream import open_stream
 
@@ -130,8 +130,27 @@ def read_file(name: str) -> Configuration:
 def ways(configuration: Configuration, instead: Instead) -> Iterator[Way]:
     """Every stanza in order, whether it can be followed or not."""
     top = configuration.sections[0]
+    front = next((section for section in configuration.databases if section.type == "frontend"), top)
     for section, stanza in configuration.stanzas:
-        yield _way(stanza, section, top, instead)
+        rules = section.all("access") or front.all("access") or top.all("access")
+        yield replace(_way(stanza, section, top, instead), open=_is_open(section, rules))
+
+
+def own_uris(configuration: Configuration, hostname: str) -> frozenset[str]:
+    """The URI among those of serverID that is this machine's own, where just one is: nodes that replicate each other
+    often share one configuration, and slapd leaves the stanza that names itself out (slapd.conf(5), serverID).
+    """
+    every = {word for setting in configuration.sections[0].all("serverid") for word in setting.words[1:]}
+    ours = {uri for uri in every if _is_host(uri, hostname.lower())}
+    return frozenset(ours if len(ours) == 1 else ())
+
+
+def _is_host(uri: str, hostname: str) -> bool:
+    try:
+        host = parse_uri(uri).host.lower()
+    except UsageError:
+        return False
+    return host == hostname or (bool(host) and "." not in hostname and host.partition(".")[0] == hostname)
 
 
 def _way(stanza: Stanza, section: Section, top: Section, instead: Instead) -> Way:
@@ -149,30 +168,18 @@ def _way(stanza: Stanza, section: Section, top: Section, instead: Instead) -> Wa
     except LdapreplError as error:
         problem = error
     suffix = section.suffixes[0] if section.suffixes else ""
-    return Way(
-        stanza,
-        stanza.place,
-        rid,
-        stanza.provider,
-        scope,
-        provider,
-        problem,
-        _is_peer(section),
-        suffix,
-        _is_open(section),
-    )
+    return Way(stanza, stanza.place, rid, stanza.provider, scope, provider, problem, _is_peer(section), suffix)
 
 
 def _is_peer(section: Section) -> bool:
     return any(section.first(name).upper() in ("TRUE", "ON") for name in ("multiprovider", "mirrormode"))
 
 
-def _is_open(section: Section) -> bool:
-    """Only what is plain: root is the rootdn, or the first rule lets it read everything."""
-    if section.first("rootdn").lower() == _PEER:
+def _is_open(section: Section, rules: Sequence[Setting]) -> bool:
+    """Only what is plain: root is the rootdn, there are no rules, or the first one lets root read everything."""
+    if section.first("rootdn").lower() == _PEER or not rules:
         return True
-    first = section.all("access")[:1]
-    words = [word.lower().replace('"', "") for rule in first for word in rule.words]
+    words = [word.lower().replace('"', "") for word in rules[0].words]
     who = [at for at, word in enumerate(words[:-1]) if word in (f"dn.exact={_PEER}", f"dn={_PEER}", f"dn.base={_PEER}")]
     return words[:2] == ["to", "*"] and any(words[at + 1] in ("read", "write", "manage") for at in who)
 

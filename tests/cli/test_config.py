@@ -6,11 +6,13 @@ import json
 import os
 import pty
 import re
+import socket
 import stat
 import sys
 from pathlib import Path
 
 import pytest
+from jsonforms import complaints
 
 from ldaprepl.cli.main import run
 from ldaprepl.domain.profile import parse
@@ -146,7 +148,9 @@ def test_what_is_in_force_and_why(home: Path, capsys: Capture) -> None:
     assert run([*words, "--format", "json"]) == 0
     shown = capsys.readouterr()
     assert "s3cret" not in shown.out
-    (replica,) = json.loads(shown.out)["replicas"]
+    document = json.loads(shown.out)
+    assert complaints("config", document) == []
+    (replica,) = document["replicas"]
     settings = {row["key"]: (row["value"], row["origin"]) for row in replica["settings"]}
     assert settings["base"] == ("dc=x", "ldaprepl.toml:10")
     assert settings["warning"] == ("7", "ldaprepl.toml:11")
@@ -170,3 +174,31 @@ def test_stanzas_are_shown_with_their_lines(source: Path, capsys: Capture) -> No
     assert f"bind_dn cn=replica,dc=example,dc=com {source}:4" in text
     assert "problem: " in text
     assert "GSSAPI" in text
+
+
+def test_a_stanza_that_names_its_own_server_is_left_out(
+    home: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nodes that replicate each other often share one configuration: comparing one with itself proves nothing."""
+    stanza = 'syncrepl rid={} provider={} searchbase="dc=example,dc=com" bindmethod=simple\n'
+    uris = ("ldap://one.example.com", "ldap://two.example.com")
+    text = "".join(f"serverID {number} {uri}\n" for number, uri in enumerate(uris, 1))
+    text += 'database mdb\nsuffix "dc=example,dc=com"\n'
+    text += "".join(stanza.format(number, uri) for number, uri in enumerate(uris, 1)) + "multiprovider on\n"
+    (home / "slapd.conf").write_text(text)
+    show = ["config", "show", "--stanza", "slapd.conf", "--format", "json"]
+
+    def names(*more: str) -> list[str]:
+        assert run([*show, *more]) == 0
+        return [replica["name"] for replica in json.loads(capsys.readouterr().out)["replicas"]]
+
+    for hostname in ("one", "one.example.com"):
+        monkeypatch.setattr(socket, "gethostname", lambda name=hostname: name)
+        assert names() == ["rid 002"]
+    assert names("--consumer", "ldap://three") == ["rid 001", "rid 002"]
+    assert names("--provider", uris[0]) == ["rid 001"]
+    monkeypatch.setattr(socket, "gethostname", lambda: "elsewhere")
+    assert names() == ["rid 001", "rid 002"]
+    (home / "slapd.conf").write_text(text.replace("multiprovider on\n", ""))
+    monkeypatch.setattr(socket, "gethostname", lambda: "one")
+    assert names() == ["rid 001", "rid 002"]

@@ -69,6 +69,20 @@ def test_nothing_is_named(consumer: Slapd, provider: Slapd, capsys: Capture, mon
     assert "[rid 001]\nEQUAL" in capsys.readouterr().out
 
 
+def test_what_root_may_not_see_is_no_loss(slapd: SlapdFactory, provider: Slapd, capsys: Capture) -> None:
+    """Debian's access rules hide userPassword from root over ldapi. Nobody shall take that for a loss unwarned."""
+    closed = ("access to attrs=userPassword by self write by anonymous auth by * none", "access to * by * read")
+    opened = ("access to * by dn.exact=gidNumber=0+uidNumber=0,cn=peercred,cn=external,cn=auth read by * read",)
+    for rules, warned in ((closed, True), (opened, False), ((), False)):
+        server = slapd(SlapdConf(Database(lines=(stanza(provider), *rules)), live_config=True))
+        server.convert()
+        loaded(server, TREE)
+        document = verified(capsys, "--stanza", server.ldapi_uri)
+        assert (
+            any("root over ldapi may not be shown all" in note for note in document["consumers"][0]["notes"]) == warned
+        )
+
+
 def test_one_stanza_is_one_report_as_ever(consumer: Slapd, capsys: Capture) -> None:
     for words in (["--stanza", f"{consumer.ldapi_uri}#7"], ["--stanza", consumer.ldapi_uri, "-b", f"OU=b,{SUFFIX}"]):
         document = verified(capsys, *words)
