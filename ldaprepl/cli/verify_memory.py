@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ldaprepl.cli import options, verify_repair
+from ldaprepl.cli import options
 from ldaprepl.cli.pairing import Pairing
 from ldaprepl.domain.verdict import VerifyReport
 from ldaprepl.errors import UsageError
@@ -103,8 +103,6 @@ class Memory(Amnesia):
 def memory_of(given: options.Given) -> Iterator[Amnesia]:
     """The memory of this run; kept when the block ends well. Raises `UsageError`, `AlreadyRunning`."""
     path: Path | None = given["state"]
-    if given["since_last"] and verify_repair.mode_of(given) is not None:
-        raise UsageError("--repair goes by a comparison of everything", "Leave --since-last out.")
     if path is None:
         for option in ("cron", "since_last"):
             if given[option]:

@@ -143,7 +143,6 @@ def test_the_state_is_one_for_all_consumers(slapd: SlapdFactory, tmp_path: Path)
     [
         (["--since-last"], "--since-last has to remember"),
         (["--cron"], "--cron has to remember"),
-        (["--state", "{here}", "--since-last", "--repair", "touch"], "--repair goes by a comparison of everything"),
         (["--state", "{here}/no/such/folder"], "cannot be used"),
         (["--state", "{here}", "--full-every", "soon"], "not a duration"),
     ],
