@@ -209,10 +209,11 @@ class Session:
 
     def lost(self, error: ldap.LDAPError) -> ServerUnavailable:
         """The connection is of no use any more."""
-        return ServerUnavailable(
-            f"{self.uri} cannot be reached ({_words(error)})",
-            "What was done so far stays, and the next run goes on from there.",
-        )
+        stays = "What was done so far stays, and the next run goes on from there."
+        if isinstance(error, ldap.TIMEOUT):
+            words = f"{self.uri} sent nothing for {self.endpoint.timeout:g} s"
+            return ServerUnavailable(words, f"{stays} Raise --timeout if the server is only slow.")
+        return ServerUnavailable(f"the connection to {self.uri} broke off ({_words(error)})", stays)
 
 
 def open_session(endpoint: Endpoint) -> Session:

@@ -97,6 +97,8 @@ def _servers(docker_engine: Engine, playground: Path) -> Iterator[ServerFactory]
 
         def make(version: str, conf: SlapdConf | None = None, **options: Any) -> OpenLdap:
             folder = Path(tempfile.mkdtemp(dir=playground))
+            if disk := options.pop("disk", ""):
+                options["tmpfs"] = {str(folder / "db0"): f"size={disk},mode=0777"}
             server = OpenLdap(docker_engine, version, folder, conf or database(), **options)
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
             stack.callback(server.close)
@@ -107,7 +109,7 @@ def _servers(docker_engine: Engine, playground: Path) -> Iterator[ServerFactory]
 
 @pytest.fixture
 def server(docker_engine: Engine, playground: Path) -> Iterator[ServerFactory]:
-    """A factory of servers, not yet started, that end with the test: version, configuration, container options."""
+    """A factory of servers, not yet started, that end with the test: version, configuration, `disk` (size), options."""
     yield from _servers(docker_engine, playground)
 
 
@@ -155,6 +157,14 @@ def identities() -> list[Entry]:
         "userPassword": (PASSWORD.encode(),),
     }
     return [Entry(REPLICA, replica), Entry(PEOPLE, {"objectClass": (b"organizationalUnit",), "ou": (b"people",)})]
+
+
+def stanza(source: OpenLdap, *words: str) -> tuple[str, ...]:
+    """Database lines of a native consumer."""
+    return (
+        f'syncrepl rid=001 provider={source.ldap_uri} type=refreshAndPersist retry="1 +" searchbase="{SUFFIX}"'
+        f' bindmethod=simple binddn="{REPLICA}" credentials="{PASSWORD}" keepalive=2:2:2 {" ".join(words)}',
+    )
 
 
 # --- ldaprepl

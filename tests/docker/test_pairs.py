@@ -170,7 +170,7 @@ def test_lag_is_lag(source: OpenLdap, target: OpenLdap) -> None:
 
 def synced(source: OpenLdap, target: OpenLdap, state: Path, *options: str) -> dict[str, Any]:
     done = ldaprepl("sync", *on(source, target), "--state", str(state), "--format", "json", *options)
-    assert done.code == 0, done.out + done.err
+    assert done.code == 0, done.out + done.err + (target.log_tail() if done.code == 3 else "")
     assert not done.report["refused"]
     return done.report
 

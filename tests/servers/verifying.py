@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from ldaprepl.domain.awkward import CONF_LINES
 from ldaprepl.domain.entry import Entry
@@ -126,15 +126,22 @@ def uri(server: Slapd | str) -> str:
     return server if isinstance(server, str) else server.ldap_uri
 
 
+class HasUri(Protocol):
+    """A server of any kind."""
+
+    ldap_uri: str
+
+
 @dataclass
 class Relay:
     """A way to a server that lets so many bytes of its answers through; then `then` happens, and no byte comes any
-    more: the connection stays open, unless `cut`."""
+    more: the connection stays open, unless `cut`. With `goes_on` it lets through what comes after that, too."""
 
-    server: Slapd
+    server: HasUri
     after: int
     then: Callable[[], None] = field(default=lambda: None)
     cut: bool = False
+    goes_on: bool = False
     reached: threading.Event = field(default_factory=threading.Event)
     uri: str = ""
     passed: int = 0  # bytes of answers
@@ -156,8 +163,8 @@ class Relay:
         with suppress(OSError):
             while True:
                 client, _ = self._listener.accept()
-                port = int(self.server.ldap_uri.rpartition(":")[2])
-                server = socket.create_connection(("127.0.0.1", port))
+                host, _, port = self.server.ldap_uri.removeprefix("ldap://").rpartition(":")
+                server = socket.create_connection((host, int(port)))
                 self._open += [client, server]
                 threading.Thread(target=self._ask, args=(client, server), daemon=True).start()
                 threading.Thread(target=self._answer, args=(server, client), daemon=True).start()
@@ -175,11 +182,15 @@ class Relay:
                 client.sendall(data)
                 left -= len(data)
                 self.passed += len(data)
-        if not left:
-            self.then()
-            if self.cut:
-                client.shutdown(socket.SHUT_RDWR)
-            self.reached.set()
+        if left:
+            return
+        self.then()
+        if self.cut:
+            client.shutdown(socket.SHUT_RDWR)
+        self.reached.set()
+        with suppress(OSError):
+            while self.goes_on and (data := server.recv(65536)):
+                client.sendall(data)
 
 
 def rubbish(answer: bytes) -> socket.socket:
