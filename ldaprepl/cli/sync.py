@@ -10,7 +10,7 @@ import socket
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -34,9 +34,6 @@ from ldaprepl.syncports import Parties
 from ldaprepl.wire.endpoint import Endpoint, parse_uri
 from ldaprepl.wire.stanzasource import SourceName
 from ldaprepl.wire.statefile import open_state
-
-if TYPE_CHECKING:
-    from ldaprepl.wire.consumer import Consumer
 
 _BATCH = 500  # changes in a transaction: from 100 on it is 10 times faster than one by one
 _JITTER = 0.1  # part of the interval
@@ -86,7 +83,7 @@ _JITTER = 0.1  # part of the interval
     type=click.Choice(["auto", "always", "never"]),
     default="auto",
     show_default=True,
-    help="Commit in batches; auto: on 2.6 and newer (2.5 may crash in them).",
+    help="Commit in batches; auto: no, because slapd up to 2.6 may crash or spoil its database in them.",
 )
 @click.option(
     "--audit-every",
@@ -252,14 +249,10 @@ def _run(pairing: Pairing, settings: Settings) -> SyncReport:
         writing = opened.enter_context(open_session(target))
         replica = Consumer(writing, scope)
         mode = replica.mode(None if given["write"] == "auto" else Mode(given["write"]))
-        batch = _BATCH if _transactions(given["transactions"], replica) else 0
+        batch = _BATCH if given["transactions"] == "always" else 0
         reading = opened.enter_context(open_session(source))
         parties = Parties(Provider(reading, scope), replica, Applier(writing, mode, bar, batch), state)
         return sync(parties, scope, settings, World(time, bar, time.time()))
-
-
-def _transactions(wanted: str, replica: Consumer) -> bool:
-    return wanted == "always" or (wanted == "auto" and replica.offers_transactions())
 
 
 def _show(report: SyncReport, given: options.Given) -> None:

@@ -62,7 +62,7 @@ class Applier:
     # -- one batch ---------------------------------------------------------------------------------------------------
 
     def _transact(self, batch: Sequence[Change]) -> None:
-        """All of the batch, or, when the server rolls it back, one by one to find out who is to blame."""
+        """All of the batch, or, when the server does not take one of it, one by one to find out who is to blame."""
         failed, refused, done = set(self._failed), len(self.refusals), self.done
         transaction.start(self.session)
         self._in_transaction = True
@@ -74,7 +74,10 @@ class Applier:
         finally:
             self._in_transaction = False
         clean = len(self.refusals) == refused
-        if transaction.end(self.session, commit=clean).code == 0 and clean:
+        result = transaction.end(self.session, commit=clean)
+        if clean and result.code:
+            raise transaction.rolled_back(self.session, result)
+        if clean:
             return
         self._failed, self.done = failed, done
         del self.refusals[refused:]

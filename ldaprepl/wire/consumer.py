@@ -28,8 +28,6 @@ from ldaprepl.wire.session import MANAGE_DSA_IT, Result, Session, control
 
 RELAX = "1.3.6.1.4.1.4203.666.5.12"
 _SOME_CSN, _SOME_UUID = b"20000101000000.000000Z#000000#000#000000", b"00000000-0000-4000-a000-000000000000"
-_START_TRANSACTION = b"1.3.6.1.1.21.1"
-_NEW_IN_2_6 = b"'olcLogFileFormat'"  # an attribute type that 2.6 brought: slapd's root DSE does not tell its version
 
 
 class Consumer:
@@ -38,7 +36,6 @@ class Consumer:
     def __init__(self, session: Session, scope: ReplicationScope) -> None:
         self.session, self.scope = session, scope
         self._schema: Schema | None = None
-        self._is_26 = False
 
     @property
     def uri(self) -> str:
@@ -53,14 +50,7 @@ class Consumer:
                     f"{self.uri} does not show its schema to {self.session.endpoint.bind}",
                     "Give this identity read access to cn=Subschema.",
                 )
-            self._is_26 = any(_NEW_IN_2_6 in value for value in entry.values("attributeTypes"))
         return self._schema
-
-    def offers_transactions(self) -> bool:
-        """Whether LDAP transactions are there and safe: 2.5.13 dies in them at random, 2.6 was never seen to."""
-        self.schema()
-        root = self.session.read("", ("supportedExtension",))
-        return self._is_26 and root is not None and _START_TRANSACTION in root.values("supportedExtension")
 
     def mode(self, wanted: Mode | None = None) -> Mode:
         """How it lets us write, best first, at most `wanted`. Raises `GuardRefused` for a replica of its own."""

@@ -6,6 +6,10 @@ root DSE lists the extended operation but not the control.
 Slapd answers a queued operation a moment before the thread that took it lets go of it, and the end of the transaction
 frees it: 2.6.10 died of that in one first fill out of four, on a busy machine, whether the operations were sent at once
 or one by one. So there is a pause between the last answer and the end; with it, none of 40 such fills failed.
+
+When the end fails, back-mdb of 2.6.10 remembers attribute types that were rolled back with the rest, and what is
+written afterwards cannot be read any more, not even after a restart. So nothing may be written then, and transactions
+are for those who ask for them.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ from typing import Any
 import ldap
 import ldap.extop
 
+from ldaprepl.errors import IncompleteRead
 from ldaprepl.protocol import ber
 from ldaprepl.wire.session import Result, Session, control
 
@@ -34,6 +39,14 @@ def start(session: Session) -> None:
         session.connection.extop_s(ldap.extop.ExtendedRequest(START, None))
     except ldap.LDAPError as error:
         raise session.lost(error) from error
+
+
+def rolled_back(session: Session, result: Result) -> IncompleteRead:
+    """The error for a transaction that failed at its end."""
+    return IncompleteRead(
+        f"{session.uri} rolled a transaction back at its end: {result}",
+        "Restart slapd there before anything is written, or 2.6.10 spoils its database; then use --transactions never.",
+    )
 
 
 def end(session: Session, commit: bool) -> Result:

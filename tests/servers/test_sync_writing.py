@@ -146,7 +146,7 @@ def test_the_recipe_of_the_refused_rename(slapd, tmp_path: Path) -> None:  # typ
 
 
 def test_transactions(slapd, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    """A batch that is rolled back is done again one by one, so that only the culprit is refused."""
+    """A batch of which one is refused is given up and done again one by one, so that only the culprit is refused."""
     lab = Lab(slapd(provider_conf()).start(), slapd(consumer_conf()).start(), tmp_path)
     if lab.consumer.installation.version < (2, 6):
         pytest.skip("slapd before 2.6 may crash in transactions")
