@@ -10,18 +10,25 @@ from collections.abc import Iterator, Sequence
 
 from ldaprepl.domain.csn import CsnSet
 from ldaprepl.domain.entry import Entry
+from ldaprepl.domain.ldapfilter import bracketed
 from ldaprepl.domain.matching import Schema
-from ldaprepl.domain.scope import MATCH_ALL, STAMPS, ReplicationScope
+from ldaprepl.domain.scope import MATCH_ALL, STAMPS, ReplicationScope, Scope
 from ldaprepl.domain.verdict import Problem
 from ldaprepl.errors import IncompleteRead, LdapreplError, ProtocolViolation
 from ldaprepl.protocol import results
 from ldaprepl.protocol.messages import Result
-from ldaprepl.protocol.requests import SearchRequest, manage_dsa_it
+from ldaprepl.protocol.requests import SUBENTRIES, Control, SearchRequest, manage_dsa_it
 from ldaprepl.wire.endpoint import Anonymous, External, Sasl
 from ldaprepl.wire.stream import Stream
 
 # Seconds between the questions for a contextCSN, by whether the server has shown one before (None: not known).
 _PAUSES: dict[bool | None, tuple[float, ...]] = {True: (0.01,) * 20, None: (0.01,) * 5, False: (0.0,)}
+
+
+_VISIBLE = b"\x01\x01\xff"  # BOOLEAN TRUE: only subentries
+_BY_CONTROL = "(|(objectClass=subentry)(objectClass=ldapSubEntry))(!(objectClass=syncProviderSubentry))"
+_BY_FILTER = "(objectClass=ldapSubEntry)"
+_NO_SUBENTRIES = (results.NO_SUCH_OBJECT, results.UNAVAILABLE_CRITICAL)
 
 
 class LdapDirectory:
@@ -32,6 +39,9 @@ class LdapDirectory:
         self._asked: ReplicationScope | None = None
         self._base = ""
         self._suffixes: dict[str, str] = {}
+        self._sorts: tuple[str, bool] | None = None  # filter for subentries, and whether with the control
+        self._beyond: SearchRequest | None = None
+        self._in_subentries = False
         self._shows_csn: bool | None = None  # None: not asked yet
 
     @property
@@ -92,10 +102,40 @@ class LdapDirectory:
 
     def start(self, scope: ReplicationScope, base: str) -> None:
         """Begin the bulk read: one search, not paged (paging and sync limits do not mix, and it is slower)."""
-        self._asked, self._base = scope, base
+        self._asked, self._base, self._in_subentries = scope, base, False
+        self._beyond = self._subentries(scope) if scope.scope is not Scope.BASE else None  # that shows a subentry too
         self.stream.start(
             SearchRequest(base, scope.scope, scope.filter, requested(scope), (manage_dsa_it(),)),
         )
+
+    def more(self) -> bool:
+        """After a good end: begin the read of what that search does not show, the subentries. False: that was all."""
+        request, self._beyond = self._beyond, None
+        if request is None:
+            return False
+        before = self.stream.received
+        self.stream.start(request._replace(base=self._base))
+        self.stream.received = before
+        self._in_subentries = True
+        return True
+
+    def _subentries(self, scope: ReplicationScope) -> SearchRequest | None:
+        """The search for subentries: by the control (RFC 3672, section 3); 389 DS without it shows its own where the
+        filter names them. What 2.2 keeps its contextCSN in is left out."""
+        if self._sorts is None:
+            shown = self.stream.search("", attributes=("supportedControl", "vendorName")).entries
+            root = shown[0] if shown else Entry("", {})
+            by_control = SUBENTRIES.encode() in root.values("supportedControl")
+            if by_control or (root.first("vendorName") or b"").startswith(b"389 "):
+                self._sorts = (_BY_CONTROL if by_control else _BY_FILTER, by_control)
+            else:
+                self._sorts = ("", False)
+        sort, by_control = self._sorts
+        if not sort:
+            return None
+        controls = (Control(SUBENTRIES, True, _VISIBLE), manage_dsa_it()) if by_control else (manage_dsa_it(),)
+        where = f"(&{sort}{bracketed(scope.filter)})"
+        return SearchRequest("", scope.scope, where, requested(scope), controls)
 
     def fetch(
         self, dns: Sequence[str], scope: ReplicationScope, attributes: Sequence[str] = ()
@@ -129,7 +169,7 @@ class LdapDirectory:
         """None for success; else why the read was not whole, and what to do about it."""
         who = self.stream.endpoint.bind
         code = result.code
-        if code == results.SUCCESS:
+        if code == results.SUCCESS or (self._in_subentries and code in _NO_SUBENTRIES):
             return None
         text = f": {result.text}" if result.text else ""
         if code == results.SIZE_LIMIT:

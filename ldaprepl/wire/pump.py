@@ -73,6 +73,8 @@ class _Reading:
                 self.references += 1
             elif message.op == Op.SEARCH_DONE:
                 problem = self.directory.explain(decode_result(message), self.entries)
+                if problem is None and self.directory.more():
+                    return batch.entries, None
                 return batch.entries, Ending(problem, self.references)
         return batch.entries, None
 
