@@ -24,14 +24,12 @@ DEFAULTS: dict[str, Any] = {
     "warning": 60.0, "critical": 300.0, "certificate_warning": 14 * 86400.0, "certificate_critical": 3 * 86400.0,
     "skew": 30.0, "severity": (), "recheck": 1.0, "state": None, "cron": False,
     "sample": None, "canary": None, "canary_wait": 30.0,
-    "format_": "nagios", "output": None, "quiet": False, "verbose": False,
+    "format_": "nagios", "output": None, "quiet": False, "verbose": False, "debug_dump": None,
 }  # fmt: skip
 _FLAGS = {
     "--cron": ("cron", True),
     "-q": ("quiet", True),
     "--quiet": ("quiet", True),
-    "-v": ("verbose", True),
-    "--verbose": ("verbose", True),
     "--starttls": ("starttls", True),
     "--no-starttls": ("starttls", False),
     "--allow-cleartext": ("allow_cleartext", True),

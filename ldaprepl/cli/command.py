@@ -46,6 +46,14 @@ class Command(click.Command):
 
         return helptext.short(self, ctx)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        if not ctx.params.get("verbose") and not ctx.params.get("debug_dump"):
+            return super().invoke(ctx)
+        from ldaprepl.cli.tracing import traced
+
+        with traced(ctx.params, str(self.name)):
+            return super().invoke(ctx)
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         try:
             return super().parse_args(ctx, args)

@@ -105,7 +105,13 @@ scope = all_of(
 output = click.option("-o", "--output", metavar="FILE", type=_FILE, help="Write here instead of to standard output.")
 quiet = all_of(
     click.option("-q", "--quiet", is_flag=True, help="No progress, no notices."),
-    click.option("-v", "--verbose", is_flag=True, help="Say more."),
+    click.option("-v", "--verbose", is_flag=True, help="Say more, each step between us and the servers too."),
+    click.option(
+        "--debug-dump",
+        metavar="FILE",
+        type=_FILE,
+        help="Write each of those steps to FILE, with entries, without secrets.",
+    ),
 )
 
 

@@ -21,6 +21,7 @@ from ldaprepl.domain.entry import Entry
 from ldaprepl.domain.scope import Scope
 from ldaprepl.errors import IncompleteRead, LdapreplError, Refused, ServerUnavailable
 from ldaprepl.protocol import results, syncrepl
+from ldaprepl.wire import trace
 from ldaprepl.wire.endpoint import Anonymous, Endpoint, External, Sasl, Simple
 
 _CONNECT_TIMEOUT = 15  # seconds
@@ -88,6 +89,10 @@ class _Connection(ldap.ldapobject.SimpleLDAPObject):  # type: ignore[misc]  # py
 
     def _ldap_lock(self, desc: str = "") -> Any:
         return ldap.LDAPLock(threading.RLock, desc)
+
+    def _ldap_call(self, func: Any, *args: Any, **kwargs: Any) -> Any:
+        trace.called(self._uri, func.__name__, args)
+        return super()._ldap_call(func, *args, **kwargs)
 
 
 class Session:

@@ -30,6 +30,7 @@ from ldaprepl.protocol.messages import (
 )
 from ldaprepl.protocol.requests import Change, Control, SearchRequest, add, extended, manage_dsa_it, modify, unbind
 from ldaprepl.protocol.results import NO_SUCH_OBJECT, SUCCESS, name_of
+from ldaprepl.wire import trace
 from ldaprepl.wire.endpoint import Endpoint
 
 if TYPE_CHECKING:
@@ -72,7 +73,10 @@ def open_stream(endpoint: Endpoint, opener: Opener | None = None) -> Stream:
         from ldaprepl.wire.opening import open_socket  # ldap3 takes longer to import than a check to run
 
         opener = open_socket
-    return Stream(endpoint, opener(endpoint.checked()))
+    trace.tell(endpoint.uri, "connect", identity=str(endpoint.bind), starttls=endpoint.starttls)
+    stream = Stream(endpoint, opener(endpoint.checked()))
+    trace.tell(endpoint.uri, "connected", sent=False, tls=stream.tls_version)
+    return stream
 
 
 class Stream:
@@ -250,6 +254,7 @@ class Stream:
         return self._next_id
 
     def _send(self, data: bytes) -> None:
+        trace.sent(self.uri, data)
         try:
             self._socket.sendall(data)
         except OSError as error:
@@ -290,6 +295,7 @@ class Stream:
                 raise self._notice(message)
             if message.op not in answers:
                 raise ProtocolViolation(f"operation 0x{message.op:02x} does not answer what was asked")
+        trace.received(self.uri, batch)
         return batch
 
     def silence(self) -> IncompleteRead:
