@@ -19,7 +19,7 @@ from ldaprepl.domain.join import Suspects
 from ldaprepl.domain.matching import Schema
 from ldaprepl.domain.memory import Recollection
 from ldaprepl.domain.proof import Mark, Moment, Proof, balance, changed_filter, doubt
-from ldaprepl.domain.scope import ReplicationScope
+from ldaprepl.domain.scope import MATCH_ALL, ReplicationScope, Scope
 from ldaprepl.domain.verdict import ConsumerReport, Finding, How, Kind, Problem, Reach, State
 from ldaprepl.errors import LdapreplError
 from ldaprepl.ports import Directory
@@ -83,8 +83,11 @@ def since_last(world: World, pair: Pair, comparer: Callable[[], Comparer], full_
 
 def surplus(world: World, consumer: Directory, wanted: int | None) -> int | None:
     """By how many entries the provider's database is larger, at a moment when both had the same changes; None where
-    there is no such moment or no such number. Returns at once when it is `wanted`."""
+    there is no such moment or no such number, or where the scope is not the whole database. Returns at once when it is
+    `wanted`."""
     base, there = world.scope.base, world.scope.consumer_base
+    if world.scope.scope is not Scope.SUB or world.scope.filter != MATCH_ALL:
+        return None  # an entry may leave such a scope, and another one come to be outside of it
     clock = world.tools.clock
     deadline = clock.monotonic() + min(_QUIET, world.options.settle)
     found = None

@@ -44,9 +44,11 @@ def survey(directory: Directory, base: str) -> Mark:
 
 
 def entries(directory: Directory, base: str) -> int | None:
-    """How many entries the database that holds `base` has; None where the server does not tell."""
+    """How many entries the database has whose suffix is `base`; None for another base, or where it is not told."""
     ldap = _ldap(directory)
     suffix = ldap.suffix(base).lower()
+    if suffix != base.lower():
+        return None
     asked = ("namingContexts", "olmMDBEntries")
     answer = ldap.stream.search("cn=Databases,cn=Monitor", "one", attributes=asked)
     counts = [

@@ -199,6 +199,29 @@ def test_an_entry_that_was_deleted_and_made_anew(memory: Memory) -> None:
         unit(connection, "phoenix")
 
 
+def test_an_entry_that_left_the_scope_and_stays_on_the_consumer(memory: Memory) -> None:
+    """It is no part of the provider's changes, and no number of entries has changed."""
+    scope = ("--filter", "(!(description=out))")
+    assert memory.full(*scope).code == 0
+    connection = with_admin(memory.provider)
+    dn = people(connection, 1)[0]
+    describe(connection, dn, b"out")
+    take_stamps(memory.provider, memory.consumers[0])
+    run = memory.since(*scope)
+    assert (run.code, what(run), found(run)) == (1, "changes and list", [("extra", dn, "new")])
+
+
+def test_an_entry_that_moved_out_of_the_base_and_stays_on_the_consumer(memory: Memory) -> None:
+    connection = with_admin(memory.provider)
+    dn = people(connection, 1)[0]
+    base = ("-b", dn.partition(",")[2])
+    assert memory.full(*base).code == 0
+    connection.rename_s(dn, dn.partition(",")[0], SUFFIX)
+    take_stamps(memory.provider, memory.consumers[0])
+    run = memory.since(*base)
+    assert (run.code, what(run), found(run)) == (1, "changes and list", [("extra", dn, "new")])
+
+
 @pytest.mark.parametrize("side", [0, 1])
 def test_a_rename_on_one_side(slapd: SlapdFactory, tmp_path: Path, side: int) -> None:
     """Nothing is new on the other, and what is below has no new stamp on either."""
