@@ -21,13 +21,14 @@ from ldaprepl.domain.matching import Schema
 from ldaprepl.domain.refresh import NO_SUCH_OBJECT, SUCCESS, UNAVAILABLE_CRITICAL, NoSync, Outcome, Refresh
 from ldaprepl.domain.scope import ReplicationScope, Scope
 from ldaprepl.domain.syncrun import Listed
-from ldaprepl.errors import IncompleteRead, ProtocolViolation
+from ldaprepl.errors import GuardRefused, IncompleteRead, ProtocolViolation
 from ldaprepl.ports import Progress
 from ldaprepl.protocol import syncrepl
 from ldaprepl.protocol.syncrepl import State
 from ldaprepl.wire.session import MANAGE_DSA_IT, Message, Result, Session, control
 
 LISTED = ("entryUUID", "entryCSN", "modifyTimestamp")
+_REFERRAL = 10
 _OUTSTANDING = 100  # searches; slapd closes a connection with more than 1,000
 _UUIDS_A_FILTER = 50
 _SUBENTRIES, _VISIBLE = "1.3.6.1.4.1.4203.1.10.1", b"\x01\x01\xff"  # RFC 3672, section 3
@@ -112,6 +113,12 @@ class Provider:
             if result.code == 0 and syncrepl.DONE in dict(result.controls):
                 words = "the provider answers sync requests"
                 return Service(critical, words if critical else f"{words} when not critical, as slapd 2.2 does")
+            if result.code == _REFERRAL:
+                where = " ".join(result.text.split()[1:]) or "another server"
+                raise GuardRefused(
+                    f"{self.uri} does not hold {self.scope.base!r} (any more) and refers to {where}",
+                    "Nothing was changed. Give that server as --provider if the tree has moved there.",
+                )
             if result.code == 32:
                 raise IncompleteRead(
                     f"{self.uri} has no entry {self.scope.base!r}, or hides it from {self.identity}",

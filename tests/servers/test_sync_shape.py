@@ -220,3 +220,20 @@ def test_a_branch_that_went_into_a_database_of_its_own(start: Start) -> None:
     lab.provider.start()
     touch(lab)
     assert_refused_then_followed(lab, "4 entries of 'ou=branch,dc=example,dc=com' would be deleted, which the provider")
+
+
+@pytest.mark.parametrize("phase", ["present phase", "scan"])
+def test_the_provider_no_longer_holds_the_base_and_names_another(start: Start, phase: str) -> None:
+    lab = start(PHASES[phase])
+    lab.sync()
+    before = lab.dump(lab.consumer)
+    other = Database("dc=else", "cn=reader,dc=else", Secret("secret"), nosync=True)
+    lab.provider.stop()
+    lab.provider.wipe()
+    referral = "referral ldap://new.example.com"
+    lab.provider.configure(SlapdConf(other, modules=lab.provider.conf.modules, lines=(referral,)))
+    lab.provider.start()
+    lab.reader = ("cn=reader,dc=else", Secret("secret"))
+    with pytest.raises(GuardRefused, match="refers to ldap://new"):
+        lab.sync(AUDIT)
+    assert lab.dump(lab.consumer) == before
