@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ldaprepl.cli import checkline
@@ -33,6 +33,7 @@ ALL = sorted(
 VALUES = ["ldap://a", "60", "5m", "1h30m", "soon", "json", "EXTERNAL", "file", "/", "", "-x", "ahead=ok", "sub", "3"]
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(ALL), st.sampled_from(["", " ", "="]), st.sampled_from(VALUES)), max_size=5))
 def test_what_is_read_without_click_is_what_click_reads(words: list[tuple[str, str, str]]) -> None:
     line = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ldaprepl.domain.profile import ProfileRefused, parse
@@ -128,6 +128,7 @@ def test_the_manual_has_every_key_and_none_besides() -> None:
         assert [row[2].removesuffix(" |") for row in rows] == [key.meaning for key in keys]
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=st.sampled_from("[]sa.erv=\"'#\n {},1"), max_size=60))
 def test_any_text_is_read_or_refused(text: str) -> None:
     try:
