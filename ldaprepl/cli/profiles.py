@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from ldaprepl.cli.given import (
@@ -19,7 +20,8 @@ from ldaprepl.cli.given import (
     replication_scope,
     said,
 )
-from ldaprepl.cli.pairing import Pairing, from_stanza, provider_uris
+from ldaprepl.cli.pairing import Pairing, provider_uris
+from ldaprepl.cli.stanzas import from_stanza
 from ldaprepl.domain.profile import Profiles, Table
 from ldaprepl.domain.profilekeys import REPLICA_KEYS
 from ldaprepl.errors import LdapreplError, UsageError
@@ -71,7 +73,10 @@ def _broken(replica: Table, profiles: Profiles, given: Given, problem: LdapreplE
 def _replica(replica: Table, profiles: Profiles, given: Given) -> Iterator[Pairing]:
     force = in_force(given, replica, profiles.source)
     if replica.get("stanza"):
-        found = from_stanza(force, replica.get("stanza"))
+        source = str(replica.get("stanza"))
+        if "://" not in source and not Path(source).is_absolute():  # beside the file, as every path in it
+            source = str(Path(profiles.source).absolute().parent / source)
+        found = from_stanza(force, source)
         for pairing in found:
             name = f"{replica.name}, {pairing.name}" if len(found) > 1 else replica.name
             yield pairing._replace(name=name)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from ldaprepl.domain import cnconfig
 from ldaprepl.domain.config import Configuration, Section, Setting
-from ldaprepl.domain.mechanism import SCRAM
+from ldaprepl.domain.mechanism import SCRAM, TICKET
 from ldaprepl.domain.scope import ReplicationScope
 from ldaprepl.domain.secret import Secret
 from ldaprepl.domain.stanza import Stanza
@@ -218,7 +218,7 @@ def _bind(stanza: Stanza) -> Bind:
                 f"the stanza for {stanza.provider} binds with SASL {mechanism or 'by the best mechanism'}, "
                 "which cannot be followed",
                 f"Give --provider {stanza.provider} --base '{stanza.searchbase}' and an identity that sees the same, "
-                "with -D and -y.",
+                f"with -D and -y{f' (sync also takes --sasl {mechanism})' if mechanism in TICKET else ''}.",
             )
         return External(_text(stanza, "authzid"))
     if not stanza.binddn or stanza.bindmethod == "none":

@@ -202,3 +202,21 @@ def test_a_stanza_that_names_its_own_server_is_left_out(
     (home / "slapd.conf").write_text(text.replace("multiprovider on\n", ""))
     monkeypatch.setattr(socket, "gethostname", lambda: "one")
     assert names() == ["rid 001", "rid 002"]
+
+
+def test_an_identity_that_is_of_no_use_at_the_consumer(home: Path, capsys: Capture) -> None:
+    """A client certificate proves nothing where there is no TLS: that stanza has a problem, and the other has not."""
+    for name in ("cert.pem", "key.pem"):
+        (home / name).write_text("x")
+    text = 'database mdb\nsuffix "dc=x"\nsyncrepl rid=1 provider=ldaps://a searchbase="dc=x" bindmethod=sasl\n'
+    text += f"  saslmech=EXTERNAL tls_cert={home}/cert.pem tls_key={home}/key.pem\n"
+    text += 'syncrepl rid=2 provider=ldap://b searchbase="dc=x" bindmethod=simple\n'
+    (home / "slapd.conf").write_text(text)
+    show = ["config", "show", "--stanza", "slapd.conf", "--format", "json", "--consumer", "ldap://localhost"]
+    assert run(show) == 0
+    first, second = json.loads(capsys.readouterr().out)["replicas"]
+    assert "SASL EXTERNAL at ldap://localhost has no identity to offer" in first["problem"]
+    assert "--consumer-bind-dn" in first["problem"]
+    assert second["problem"] is None
+    assert run([*show[:-1], "http://x"]) == 2
+    assert "is not an LDAP URL" in capsys.readouterr().err

@@ -10,7 +10,7 @@ import pytest
 from conftest import SlapdFactory
 from replication import HOUR, SUFFIX, context, loaded, provider_conf, stamp, stanza, tree, until, with_admin
 
-from ldaprepl.cli import pairing
+from ldaprepl.cli import stanzas
 from ldaprepl.cli.main import run
 from ldaprepl.wire.slapdconf import Database, SlapdConf
 from ldaprepl.wire.slapdproc import Slapd
@@ -57,7 +57,7 @@ BOTH = [("rid 001", SUFFIX, "equal"), ("rid 007", f"ou=b,{SUFFIX}", "equal")]
 
 def test_nothing_is_named(consumer: Slapd, provider: Slapd, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a consumer, as root: every stanza of its live cn=config gets its verdict."""
-    monkeypatch.setattr(pairing, "LOCAL", consumer.ldapi_uri)
+    monkeypatch.setattr(stanzas, "LOCAL", consumer.ldapi_uri)
     document = verified(capsys)
     assert (document["schema"], document["command"], document["verdict"]) == (1, "verify", "equal")
     assert shown(document) == BOTH
@@ -162,7 +162,7 @@ def test_wrong_files(name: str, text: str | None, words: str, tmp_path: Path, ca
 def test_nothing_is_named_and_no_slapd_is_here(
     capsys: Capture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(pairing, "LOCAL", f"ldapi://{str(tmp_path / 'none').replace('/', '%2F')}")
+    monkeypatch.setattr(stanzas, "LOCAL", f"ldapi://{str(tmp_path / 'none').replace('/', '%2F')}")
     for command in ("verify", "status"):
         assert run([command]) == 2
         said = capsys.readouterr().err

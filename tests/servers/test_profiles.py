@@ -263,8 +263,9 @@ def test_a_replica_that_is_a_stanza(
         file.write('\n[replicas.old]\nstanza = "slapd.conf#1"\nfilter = "(ou=*)"\n')
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LDAPURI", f"ldap://elsewhere {same.ldapi_uri}")
+        patch.chdir("/")
         ldapconf.ours.cache_clear()
-        document = verified(capsys, "--profile", "old", code=0)
+        document = verified(capsys, "--profile", "old", "--config", str(config), code=0)
     ldapconf.ours.cache_clear()
     consumer = document["consumers"][0]
     assert consumer["uri"] == same.ldapi_uri
