@@ -152,12 +152,13 @@ class Recheck:
         return divergences, gate, len(ours)
 
     def _without_glue(self, ours: Sequence[Entry], theirs: Sequence[Entry]) -> list[Entry]:
-        """A replica of a part holds glue where the filter leaves out what is above an entry: that is how it must be."""
+        """A replica of a part holds glue where the filter leaves out what is above an entry: that is how it must be.
+        Glue with nothing below it has outlived what it held."""
         if self._comparer.scope.filter == MATCH_ALL:
             return list(theirs)
         sent = self._keyed(ours)
         key_of = self._comparer.consumer_key
-        return [e for e in theirs if key_of(e.dn) in sent or b"glue" not in e.values("objectClass")]
+        return [e for e in theirs if key_of(e.dn) in sent or not _holds_together(e)]
 
     def _above(self, dns: Iterable[str]) -> list[str]:
         """All entries above these, up to the base, each once."""
@@ -251,6 +252,11 @@ class Recheck:
             return State.LASTING
         seen = self._seen_now[divergence] = self._seen.get(divergence, 0) + 1
         return State.LASTING if seen >= wanted else None
+
+
+def _holds_together(entry: Entry) -> bool:
+    """Glue that has something below it, as far as the server tells (hasSubordinates, X.501)."""
+    return b"glue" in entry.values("objectClass") and entry.values("hasSubordinates") != (b"FALSE",)
 
 
 def _trails(gate: _Gate, csn: str | None) -> bool:
