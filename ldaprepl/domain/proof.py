@@ -103,11 +103,10 @@ def _sids(sids: Iterable[int]) -> str:
 def changed_filter(filter: str, proof: Proof, now: Moment) -> str:
     """The filter for whatever may have changed since the proof, on either side.
 
-    CSNs are found by their time, whatever server made them. A server ID that moved may have brought changes as old as
-    where it stood; one that did not move brought none.
+    CSNs are found by their time, whatever server made them. A server ID that moved, on either side, may have brought
+    changes as old as where it stood there; one that did not move brought none.
     """
-    news = list(_moved(proof.provider.csns, now.provider.csns))
-    news += [csn for csn in _moved(proof.consumer.csns, now.consumer.csns) if csn.sid not in proof.provider.csns]
+    news = [*_moved(proof.provider.csns, now.provider.csns), *_moved(proof.consumer.csns, now.consumer.csns)]
     newest = max(csn.time for csn in (*proof.provider.csns.values(), *proof.consumer.csns.values()))
     since = max(min([newest, *(csn.time for csn in news)]), _BEGINNING) - MARGIN
     stamp = f"{since.year:04d}{since:%m%d%H%M%S.%f}Z#000000#000#000000"

@@ -64,13 +64,21 @@ def test_doubts_of_the_proof_itself() -> None:
 stamps = st.dictionaries(st.integers(0, 4), st.integers(0, 10**7), min_size=1, max_size=4)
 
 
-@given(then=stamps, steps=st.lists(st.integers(0, 10**6), min_size=5, max_size=5), more=st.integers(1, 10**6))
-def test_no_change_after_the_proof_falls_out_of_the_window(then: dict[int, int], steps: list[int], more: int) -> None:
+@given(
+    then=stamps,
+    steps=st.lists(st.integers(0, 10**6), min_size=5, max_size=5),
+    more=st.integers(1, 10**6),
+    sides=st.sets(st.sampled_from(["provider", "consumer"]), min_size=1),
+)
+def test_no_change_after_the_proof_falls_out_of_the_window(
+    then: dict[int, int], steps: list[int], more: int, sides: set[str]
+) -> None:
     """Whatever server made it: a server ID that moved from a to b may have brought any stamp in (a, b]."""
     before = CsnSet(csn(seconds, sid) for sid, seconds in then.items())
     after = CsnSet(csn(seconds + steps[sid], sid) for sid, seconds in then.items())
     proof = replace(PROOF, provider=Mark(before, "s", "s"), consumer=Mark(before, "s", "s"))
-    now = replace(NOW, provider=Mark(after, "s", "s"), consumer=Mark(after, "s", "s"))
+    moved = {side: Mark(after if side in sides else before, "s", "s") for side in ("provider", "consumer")}
+    now = replace(NOW, **moved)
     low = changed_filter("(objectClass=*)", proof, now).partition("entryCSN>=")[2].rstrip(")")
     for sid, seconds in then.items():
         if steps[sid]:
