@@ -188,6 +188,24 @@ def test_a_change_that_arrived_without_its_values(memory: Memory) -> None:
     assert (run.code, what(run), found(run)) == (1, "changes", [("differs", dn, "new")])
 
 
+def test_a_subentry_that_was_changed(slapd: SlapdFactory, tmp_path: Path) -> None:
+    """No plain search shows it."""
+    provider = master(slapd)
+    dn = f"cn=policy,{SUFFIX}"
+    words = {"objectClass": [b"subentry", b"extensibleObject"], "cn": [b"policy"], "subtreeSpecification": [b"{}"]}
+    with_admin(provider).add_s(dn, list(words.items()))
+    memory = Memory(tmp_path / "state", provider, twin(slapd, provider))
+    assert memory.full().code == 0
+    describe(with_admin(provider), dn, b"lost")
+    take_stamps(provider, memory.consumers[0])
+    run = memory.since()
+    assert (run.code, what(run), found(run)) == (1, "changes", [("differs", dn, "new")])
+    with_admin(provider).delete_s(dn)
+    take_stamps(provider, memory.consumers[0])
+    run = memory.since()
+    assert (run.code, what(run), found(run)) == (1, "changes", [("extra", dn, "new")]), "it was looked at again"
+
+
 def test_an_entry_that_was_deleted_and_made_anew(memory: Memory) -> None:
     connection = with_admin(memory.provider)
     dn = unit(connection, "phoenix")
