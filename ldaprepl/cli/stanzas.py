@@ -111,6 +111,10 @@ def _pairing(way: Way, number: int, server: Endpoint | None, given: options.Give
     except _NotLent as error:
         consumers, notes = tuple(Endpoint(uri) for uri in given["consumers"] or (local_uri(),)), ()
         way = replace(way, provider=None, problem=way.problem or error)
+    if way.provider and not way.provider.tls.verify and not said(given, "tls_reqcert"):
+        notes += ("the provider's certificate is not verified, as the stanza has it (tls_reqcert)",)
+    if way.scope.attrsonly:
+        notes += ("the stanza asks for the names of attributes only (attrsonly); values are compared all the same",)
     providers = (way.provider,) if way.provider else ()
     peer = way.peer and not given["consumers"]
     problem = way.problem

@@ -132,6 +132,42 @@ def test_a_stanza_that_cannot_be_followed_leaves_the_others_their_verdict(
     assert "--provider ldap://a.example.com" in problem["cure"]
 
 
+@pytest.fixture(scope="module")
+def changed(slapd_module: SlapdFactory) -> Slapd:
+    """A consumer with a description that the provider does not have."""
+    server = loaded(slapd_module(), TREE)
+    with_admin(server).modify_s(f"ou=a,{SUFFIX}", [(0, "description", [b"only here"])])
+    return server
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (('logbase="cn=log"', 'logfilter="(reqResult=0)"', "syncdata=accesslog"), (3, 1)),
+        (('filter="(ou=a)"',), (1, 1)),
+        (('filter="(ou=b)"',), (1, 0)),
+        (("scope=one",), (2, 1)),
+        (("scope=base",), (1, 0)),
+        (('attrs="ou"',), (3, 0)),
+        (('exattrs="description,entryCSN,modifyTimestamp,modifiersName"',), (3, 0)),
+    ],
+)
+def test_each_stanza_is_compared_in_its_own_scope(
+    words: tuple[str, ...], expected: tuple[int, int], provider: Slapd, changed: Slapd, capsys: Capture, tmp_path: Path
+) -> None:
+    """Expected: entries on the provider, and the exit code."""
+    entries, code = expected
+    source = tmp_path / "slapd.conf"
+    source.write_text(f'database mdb\nsuffix "{SUFFIX}"\n{stanza(provider, *words)}\n')
+    password = tmp_path / "pw"
+    password.write_text(changed.rootpw.reveal())
+    password.chmod(0o600)
+    who = ["--consumer-bind-dn", changed.rootdn, "--consumer-password-file", str(password)]
+    found = verified(capsys, "--stanza", str(source), "--consumer", changed.ldap_uri, *who, "--settle", "0", code=code)
+    assert found["consumers"][0]["entries"]["provider"] == entries
+    assert provider.rootpw.reveal() not in json.dumps(found)
+
+
 def test_the_command_line_wins(consumer: Slapd, provider: Slapd, capsys: Capture) -> None:
     document = verified(capsys, "--stanza", f"{consumer.ldapi_uri}#1", "--filter", "(ou=a)")
     assert document["consumers"][0]["entries"]["provider"] == 1
