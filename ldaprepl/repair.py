@@ -109,7 +109,7 @@ class _Work:
             written=self.hands.mode.value,
             native=self.hands.native,
             relax=relax,
-            notes=_notes(self.hands.mode) + doubts(planned),
+            notes=_notes(self.hands.mode, fed=bool(report.contextcsn)) + doubts(planned),
         )
         too_many = brake(self.settings, planned, report)
         writer = self.hands.writer
@@ -154,11 +154,19 @@ class _Work:
         return list(found)
 
 
-def _notes(mode: Mode) -> tuple[str, ...]:
+def _notes(mode: Mode, fed: bool) -> tuple[str, ...]:
+    """What goes with a way of writing. `fed`: the consumer shows a contextCSN, which this way cannot have written."""
     if mode is Mode.UPDATEDN:
         return ()
     lost = "entryCSN" if mode is Mode.RELAX else "entryUUID, entryCSN and the other stamps"
-    return (
+    said = (
         f"written by {mode.value}, which cannot carry {lost}: those stay the consumer's own and go on to differ"
-        " (--exattrs leaves them out)",
+        " (--exattrs leaves them out)"
+    )
+    if not fed:
+        return (said,)
+    return (
+        said,
+        "the consumer shows a contextCSN and takes writes: if it is a multi-provider, what is written there goes back"
+        " to the others, and --repair touch is the right way",
     )

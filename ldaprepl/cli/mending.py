@@ -10,13 +10,12 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 
 from ldaprepl.bench import Bench, RepairSettings
-from ldaprepl.cli import options
+from ldaprepl.cli.pairing import Pairing
 from ldaprepl.cli.verify_repair import mode_of, settings
 from ldaprepl.domain.compare import Comparer
 from ldaprepl.domain.entry import Entry
 from ldaprepl.domain.matching import Schema
 from ldaprepl.domain.repair import RepairMode
-from ldaprepl.domain.scope import ReplicationScope
 from ldaprepl.domain.syncrun import Mode
 from ldaprepl.domain.verdict import ConsumerReport, Verdict, VerifyReport
 from ldaprepl.errors import GuardRefused
@@ -31,12 +30,9 @@ from ldaprepl.wire.endpoint import Anonymous, Endpoint
 class Repairs:
     """One pairing's repair: opens what it needs on `opened`, which must outlive it."""
 
-    def __init__(
-        self, given: options.Given, endpoints: tuple[Endpoint, Sequence[Endpoint]], scope: ReplicationScope,
-        opened: contextlib.ExitStack, bar: Progress,
-    ) -> None:  # fmt: skip
-        self.given, self.scope, self.opened, self.bar = given, scope, opened, bar
-        self.source, self.targets = endpoints
+    def __init__(self, pairing: Pairing, opened: contextlib.ExitStack, bar: Progress) -> None:
+        self.pairing, self.given, self.scope = pairing, pairing.given, pairing.scope
+        self.opened, self.bar = opened, bar
 
     def step(self, report: VerifyReport, provider: Directory, consumers: Sequence[Directory]) -> VerifyReport:
         """The report with what was repaired; as it is when nothing was asked for."""
@@ -53,7 +49,9 @@ class Repairs:
         ]
         if mode is RepairMode.TOUCH:
             return repair(report, wanted, self._touchers(benches, wanted))
-        return repair(report, wanted, [self._mender(*pair, wanted) for pair in zip(benches, self.targets, strict=True)])
+        return repair(
+            report, wanted, [self._mender(*pair, wanted) for pair in zip(benches, self.pairing.consumers, strict=True)]
+        )
 
     def _touchers(self, benches: Sequence[Bench], wanted: RepairSettings) -> list[Mender]:
         from ldaprepl.wire.session import open_session
@@ -63,7 +61,7 @@ class Repairs:
 
         def toucher() -> Toucher:
             if not held:
-                held.append(Toucher(self.opened.enter_context(open_session(self.source))))
+                held.append(Toucher(self.opened.enter_context(open_session(self.pairing.provider))))
             return held[0]
 
         def mender(number: int, bench: Bench) -> Mender:
@@ -87,6 +85,11 @@ class Repairs:
         from ldaprepl.wire.consumer import Consumer
         from ldaprepl.wire.session import open_session
 
+        if self.pairing.peer:
+            raise GuardRefused(
+                f"{target.uri} is a provider itself (multi-provider): what is written there goes back to the others",
+                "--repair touch has native syncrepl do it.",
+            )
         session = self.opened.enter_context(open_session(target))
         try:
             mode = Consumer(session, self.scope).mode(self._wanted())

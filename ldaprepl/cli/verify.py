@@ -171,8 +171,7 @@ def _compared(pairing: Pairing, given: options.Given, held: Amnesia) -> VerifyRe
             return report
         from ldaprepl.cli.mending import Repairs
 
-        endpoints = (pairing.provider, pairing.consumers)
-        return Repairs(pairing.given, endpoints, pairing.scope, opened, bar).step(report, master, copies)
+        return Repairs(pairing, opened, bar).step(report, master, copies)
 
 
 def _open_or_not(opened: contextlib.ExitStack, endpoint: Endpoint, opener: Opener | None) -> Directory:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import ldap
@@ -319,3 +320,16 @@ def test_a_touch_under_another_suffix(slapd: SlapdFactory) -> None:
     consumer.start()
     run = repair(provider, consumer, "touch", "--yes", *options, env=env)
     assert (run.code, run.consumer["repair"]["healed"]) == (0, 3), run.out
+
+
+def test_a_provider_that_follows_another(slapd: SlapdFactory) -> None:
+    """What is written on a multi-provider goes back under a server ID of its own: said before it is done."""
+    provider = filled(slapd(conf("overlay syncprov", modules=("syncprov",))), sample())
+    lines = (stanza(provider), "multiprovider on", "overlay syncprov")
+    consumer = slapd(replace(conf(*lines, modules=("syncprov",)), server_id=2)).start()
+    until(lambda: not still_wrong(provider, consumer))
+    with_admin(consumer).modify_s(people()[0], [(ldap.MOD_REPLACE, "sn", [b"written there"])])
+    made = repair(provider, consumer, "apply").consumer["repair"]
+    assert any("multi-provider" in note for note in made["notes"])
+    run = repair(provider, consumer, "touch", "--yes")
+    assert (run.code, run.consumer["repair"]["healed"]) == (0, 1), run.out
