@@ -27,6 +27,7 @@ class Code(StrEnum):
     HIDDEN = "hidden-by-acl"
     WITHHELD = "withheld-attribute"
     GLUE = "glue"
+    SUBENTRY = "subentry"
     WRITTEN = "written-on-consumer"
     LOST_ADD = "lost-add"
     LOST_UPDATE = "lost-update"
@@ -93,6 +94,10 @@ TABLE: dict[Code, Row] = {
     Code.GLUE: Row(
         "the consumer holds a glue entry here: it never got the entry itself, only something below it",
         "Mend the filter or access that left the entry out, then send it again with --repair touch.",
+    ),
+    Code.SUBENTRY: Row(
+        "a subentry: native syncrepl gets those only when they change while it listens, never in a refresh",
+        "Write it once more while the consumer is connected (refreshAndPersist): the same command with --repair touch.",
     ),
     Code.WRITTEN: Row(
         "written on the consumer, not on the provider: {why} (modifiersName: {who})",

@@ -298,13 +298,15 @@ def _keyed(entries: Iterable[Entry], key_of: Callable[[str], bytes]) -> dict[byt
 def _trace(entry: Entry, kind: Kind = Kind.MISSING, attributes: Iterable[AttributeDifference] = ()) -> Trace:
     """What there is to be known of why this entry is as it is. Short: there may be very many."""
     csn, modified = entry.csn or "", _text(entry.first("modifyTimestamp") or b"")
+    classes = [value.lower() for value in entry.values("objectClass")]
     return Trace(
         csn,
         intern(_text(entry.first("modifiersName") or b"")),
         _text(entry.first("createTimestamp") or b"") if kind is Kind.IDENTITY else "",
-        any(value.lower() == b"glue" for value in entry.values("objectClass")),
+        b"glue" in classes,
         bool(modified) and csn[:14].isdigit() and csn[:14] > modified[:14],
         tuple(each.name for each in attributes if not entry.values(each.name)),
+        b"subentry" in classes,
     )
 
 

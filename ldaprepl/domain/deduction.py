@@ -134,6 +134,8 @@ def notes(setting: Setting) -> list[str]:
 def _missing(finding: Finding, known: Evidence, setting: Setting) -> Cause | None:
     if known.place in _HIDDEN:
         return told(Code.HIDDEN, likely=known.place is Place.BELOW_HIDDEN, side="the consumer")
+    if finding.provider and finding.provider.subentry:
+        return told(Code.SUBENTRY)
     if setting.blind:
         return _unfinished(setting)
     csn = _csn(finding.provider)

@@ -114,6 +114,7 @@ class Trace:
     glue: bool = False
     odd: bool = False
     lacks: tuple[str, ...] = ()
+    subentry: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,7 @@ GLUE = replace(trace(20), glue=True)
     [
         (missing(20), Code.LOST_ADD),
         (missing(20, sid=7), None),  # no contextCSN speaks of server 7
+        (Finding(Kind.MISSING, "cn=a,dc=x", provider=replace(trace(20), subentry=True)), Code.SUBENTRY),
         (extra(20), Code.LOST_DELETE),
         (extra(20, sid=7), Code.WRITTEN),
         (extra(40), Code.WRITTEN),  # newer than what the consumer has received

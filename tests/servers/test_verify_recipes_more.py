@@ -133,6 +133,23 @@ def test_14_a_provider_that_never_tells_of_deletes(slapd: SlapdFactory) -> None:
     assert pair.found() == {EXTRA_P1}
 
 
+def test_15_a_subentry_that_no_refresh_brings(slapd: SlapdFactory) -> None:
+    policy = f"cn=policy,{SUFFIX}"
+
+    def fill(connection: Any) -> None:
+        seed(connection)
+        classes = [b"subentry", b"extensibleObject"]
+        connection.add_s(policy, [("objectClass", classes), ("cn", [b"policy"]), ("subtreeSpecification", [b"{}"])])
+
+    pair = drift(slapd, fill=fill)
+    pair.modify("p1", "later")
+    pair.together()
+    assert pair.found() == {("missing", "cn=policy", "subentry")}
+    pair.admin.modify_s(policy, [(ldap.MOD_REPLACE, "description", [b"travels"])])
+    pair.together()
+    assert pair.verify().code == 0
+
+
 def test_16_memberof_on_the_provider_only(slapd: SlapdFactory) -> None:
     lines = ("overlay memberof", "overlay syncprov", "syncprov-sessionlog 100")
     master = replace(conf(*lines, modules=("syncprov", "memberof")), server_id=1)
