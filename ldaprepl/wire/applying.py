@@ -12,6 +12,9 @@ from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from itertools import islice
 
+from ldaprepl.wire import libldap  # noqa: F401  # first: it says what libldap may read
+
+# isort: split
 import ldap
 
 from ldaprepl.domain.change import Add, Change, Delete, Mod, Modify, Rename

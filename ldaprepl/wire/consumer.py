@@ -11,6 +11,9 @@ import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from ldaprepl.wire import libldap  # noqa: F401  # first: it says what libldap may read
+
+# isort: split
 import ldap
 
 from ldaprepl.domain.csn import CsnSet

@@ -11,6 +11,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ldaprepl.wire import libldap  # noqa: F401  # first: it says what libldap may read
+
+# isort: split
 import ldap
 
 from ldaprepl.domain.csn import Csn

@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ldaprepl.wire import libldap  # noqa: F401  # first: it says what libldap may read
+
+# isort: split
 import ldap
 from ldap.controls.libldap import AssertionControl
 

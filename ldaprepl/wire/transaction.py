@@ -17,6 +17,9 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from ldaprepl.wire import libldap  # noqa: F401  # first: it says what libldap may read
+
+# isort: split
 import ldap
 import ldap.extop
 

@@ -90,3 +90,22 @@ def test_a_file_of_somebody_else_is_not_followed(tmp_path: Path, monkeypatch: py
     assert conf.foreign == (Path("ldaprc"),)
     found = conf.get("TLS_CACERT")
     assert found is None or found.value != "/evil.pem"
+
+
+def test_libldap_does_not_read_it_either(tmp_path: Path) -> None:
+    """It would, as soon as python-ldap is imported."""
+    if os.geteuid():
+        pytest.skip("only root can give a file away")
+    (tmp_path / "ldaprc").write_text("TLS_CACERT /evil.pem\n")
+    ask = "import ldaprepl.wire.session, ldap; print(ldap.get_option(ldap.OPT_X_TLS_CACERTFILE))"
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "HOME": str(tmp_path)}
+
+    def found() -> str:
+        run = subprocess.run(
+            [sys.executable, "-c", ask], env=environment, cwd=tmp_path, capture_output=True, text=True, check=True
+        )
+        return run.stdout.strip()
+
+    assert found() == "/evil.pem"  # ours, so far
+    os.chown(tmp_path / "ldaprc", 65534, 65534)
+    assert found() != "/evil.pem"
