@@ -16,7 +16,8 @@ from ldaprepl.domain.change import BOX, SMALL_TREE, STAMPS, Add, Change, Delete,
 from ldaprepl.domain.csn import Csn, CsnSet
 from ldaprepl.domain.entry import Entry
 from ldaprepl.domain.glue import entry_at, key_at
-from ldaprepl.domain.plan import Plan, Refusal, is_made, plan
+from ldaprepl.domain.plan import Plan, Refusal, is_made
+from ldaprepl.domain.planner import plan
 from ldaprepl.domain.shape import Shape, objections, shape
 from ldaprepl.domain.syncrun import Settings, Tally
 from ldaprepl.domain.tree import ROOT, Naming, Node, Tree
@@ -143,7 +144,7 @@ class CarryOut:
         known = self.parties.state.child(ROOT, self.naming.base_key) or ""
         before = shape(tree, going, self.naming, contexts, known)
         places = {key: tree.dn(key) for key in tree.keys()} if self.settings.dry_run else {}  # noqa: SIM118
-        made = plan(tree, wanted, gone, self.naming, stamps)
+        made = plan(tree, wanted, gone, self.naming, stamps, glue=True)
         self._add_glue(made, wanted)
         for entry in self.parties.master.by_uuid(made.stirred) if made.stirred else ():
             if entry.uuid:

@@ -17,7 +17,8 @@ from ldaprepl.domain import dn as names
 from ldaprepl.domain.change import Change, Modify, Rename, Translation, difference
 from ldaprepl.domain.entry import Entry
 from ldaprepl.domain.matching import Schema
-from ldaprepl.domain.plan import Plan, plan
+from ldaprepl.domain.plan import Plan
+from ldaprepl.domain.planner import plan
 from ldaprepl.domain.repair import Unrepaired
 from ldaprepl.domain.secretnames import is_secret
 from ldaprepl.domain.tree import ROOT, Memory, Naming, Tree, grow

@@ -6,7 +6,7 @@ import pytest
 
 from ldaprepl.domain.entry import Entry
 from ldaprepl.domain.matching import Schema
-from ldaprepl.domain.plan import plan
+from ldaprepl.domain.planner import plan
 from ldaprepl.domain.shape import objections, shape
 from ldaprepl.domain.tree import Naming, Tree, grow
 

@@ -11,7 +11,8 @@ from model import Model, Refused
 from ldaprepl.domain.change import BOX, Add, Delete, Rename
 from ldaprepl.domain.entry import Entry
 from ldaprepl.domain.matching import Schema
-from ldaprepl.domain.plan import Plan, plan
+from ldaprepl.domain.plan import Plan
+from ldaprepl.domain.planner import plan
 from ldaprepl.domain.tree import Naming, Tree, grow
 
 BASE = "dc=lab"
@@ -197,6 +198,17 @@ def test_an_entry_without_its_parents_stands_below_glue() -> None:
     assert not made.refusals
 
 
+def test_without_glue_it_is_refused_and_said_so() -> None:
+    made = plan(tree_of(model()), {"1": entry("cn=x,ou=a,dc=lab"), "2": entry("cn=y,cn=x,ou=a,dc=lab")}, (), NAMING)
+    assert not made.changes
+    assert [refusal.key for refusal in made.refusals] == ["1", "2"]
+    assert "not there or not in scope" in made.refusals[0].reason
+    consumer = model(("ou=a,dc=lab", "a"), ("cn=x,ou=a,dc=lab", "x"))
+    made = plan(tree_of(consumer), {}, {"a"}, NAMING)
+    assert not made.changes
+    assert "below it stay" in made.refusals[0].reason
+
+
 def test_an_entry_outside_of_the_base_is_refused() -> None:
     made = plan(tree_of(model()), {"1": entry("cn=x,dc=other")}, (), NAMING)
     assert not made.changes
@@ -206,18 +218,18 @@ def test_an_entry_outside_of_the_base_is_refused() -> None:
 def test_a_container_that_goes_while_a_child_stays_becomes_glue_and_goes_with_the_child() -> None:
     consumer = model(("ou=a,dc=lab", "a"), ("cn=x,ou=a,dc=lab", "x"))
     tree = tree_of(consumer)
-    made = plan(tree, {}, {"a"}, NAMING)
+    made = plan(tree, {}, {"a"}, NAMING, glue=True)
     (key,) = made.glue
     assert not made.changes and not made.refusals
     assert (made.updates, made.taken, made.deletes) == ([key], {"a": key}, 0)
-    later = plan(tree, {}, {"x", key}, NAMING)
+    later = plan(tree, {}, {"x", key}, NAMING, glue=True)
     assert [change.dn for change in later.changes] == ["cn=x,ou=a,dc=lab", "ou=a,dc=lab"]
     assert later.deletes == 1
 
 
 def test_the_real_entry_takes_the_place_of_glue() -> None:
     tree = tree_of(model())
-    first = plan(tree, {"x": entry("cn=x,ou=a,dc=lab")}, (), NAMING)
+    first = plan(tree, {"x": entry("cn=x,ou=a,dc=lab")}, (), NAMING, glue=True)
     (glue,) = first.glue
     made = plan(tree, {"a": entry("ou=a,dc=lab")}, (), NAMING)
     assert (made.changes, made.updates, made.taken) == ([], ["a"], {glue: "a"})
