@@ -188,13 +188,11 @@ def test_a_recreated_container_keeps_what_is_below_it() -> None:
 
 
 def test_an_entry_without_its_parents_stands_below_glue() -> None:
-    made = plan(
-        tree_of(model()), {"1": entry("cn=x,ou=b,ou=a,dc=lab"), "2": entry("cn=y,ou=b,ou=a,dc=lab")}, (), NAMING
-    )
-    assert [change.dn for change in made.changes] == [
-        "ou=a,dc=lab", "ou=b,ou=a,dc=lab", "cn=x,ou=b,ou=a,dc=lab", "cn=y,ou=b,ou=a,dc=lab",
-    ]  # fmt: skip
-    assert [entry.dn for entry in made.glue.values()] == ["ou=a,dc=lab", "ou=b,ou=a,dc=lab"]
+    received = {"1": entry("cn=x,ou=b,ou=a,dc=lab"), "2": entry("cn=y,ou=b,ou=a,dc=lab")}
+    made = plan(tree_of(model()), received, (), NAMING, glue=True)
+    entries = ["cn=x,ou=b,ou=a,dc=lab", "cn=y,ou=b,ou=a,dc=lab"]
+    assert [change.dn for change in made.changes] == ["ou=a,dc=lab", "ou=b,ou=a,dc=lab", *entries]
+    assert {entry.dn for entry in made.glue.values()} == {"ou=b,ou=a,dc=lab", "ou=a,dc=lab"}
     assert not made.refusals
 
 
