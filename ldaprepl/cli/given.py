@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ldaprepl.domain.mechanism import TICKET
+from ldaprepl.domain.nearby import objection
 from ldaprepl.domain.scope import EVERY_ATTRIBUTE, MATCH_ALL, ReplicationScope, Scope
 from ldaprepl.domain.secret import Secret
 from ldaprepl.errors import UsageError
@@ -59,6 +60,10 @@ def said(given: Given, name: str) -> bool:
 
 def replication_scope(given: Given) -> ReplicationScope:
     """The scope. Names in --attrs may also be separated by commas, as in a stanza. Raises `UsageError`."""
+    for option in ("base", "suffixmassage"):
+        meant = objection(given[option])
+        if meant:
+            raise UsageError(f"--{option} {given[option]!r} is not a DN", meant)
     return ReplicationScope(
         base=given["base"],
         scope=Scope(given["scope"]),

@@ -12,6 +12,7 @@ from ldaprepl.domain.csn import CsnSet
 from ldaprepl.domain.entry import Entry
 from ldaprepl.domain.ldapfilter import bracketed
 from ldaprepl.domain.matching import Schema
+from ldaprepl.domain.nearby import hint
 from ldaprepl.domain.scope import MATCH_ALL, STAMPS, ReplicationScope, Scope
 from ldaprepl.domain.verdict import Problem
 from ldaprepl.errors import IncompleteRead, LdapreplError, ProtocolViolation
@@ -39,6 +40,7 @@ class LdapDirectory:
         self._asked: ReplicationScope | None = None
         self._base = ""
         self._suffixes: dict[str, str] = {}
+        self._contexts: list[str] = []
         self._sorts: tuple[str, bool] | None = None  # filter for subentries, and whether with the control
         self._beyond: SearchRequest | None = None
         self._in_subentries = False
@@ -57,6 +59,7 @@ class LdapDirectory:
             contexts = [value for entry in answer.entries for value in entry.values("namingContexts")]
             names = [context.decode("utf-8", "surrogateescape") for context in contexts]
             holding = [name for name in names if name and Schema.EMPTY.is_below(base.lower(), name.lower())]
+            self._contexts = names
             self._suffixes[base] = max(holding, key=len, default=base)
         return self._suffixes[base]
 
@@ -183,9 +186,10 @@ class LdapDirectory:
                 f"Lift the limit in the database section of that server: {self._limits_line()}",
             )
         if code == results.NO_SUCH_OBJECT:
+            meant = hint(self._base, self._contexts)
             return Problem(
                 f"{self.uri} has no entry {self._base!r}, or does not show it to {who}",
-                "Check --base, and that this identity has read access: servers answer the same in both cases.",
+                f"{meant}Check --base, and that this identity has read access: servers answer the same in both cases.",
             )
         if code == results.REFERRAL:
             where = ", ".join(result.referrals) or "another server"

@@ -49,6 +49,7 @@ class LdapReplica:
         self._now = now
         self._held: Stream | None = None
         self._suffixes: dict[str, str] = {}
+        self._contexts: list[str] = []
         self._suffix_seen = ""
 
     def look(self, base: str) -> Sight:
@@ -151,8 +152,11 @@ class LdapReplica:
         if code == SUCCESS:
             return Sight(trouble=Trouble(Criterion.UNFINISHED, f"shows no contextCSN at {suffix!r} to {who}"))
         if code == NO_SUCH_OBJECT:
+            from ldaprepl.domain.nearby import hint
+
             text = f"has no entry {suffix!r}, or does not show it to {who}"
-            return Sight(trouble=Trouble(Criterion.UNFINISHED, text))
+            meant = hint(suffix, self._contexts).rstrip(". ")
+            return Sight(trouble=Trouble(Criterion.UNFINISHED, f"{text}. {meant}" if meant else text))
         return Sight(trouble=Trouble(Criterion.REFUSED, f"would not show {suffix!r} to {who} ({name_of(code)})"))
 
     def _context_csn(self, dn: str) -> tuple[tuple[bytes, ...], int]:
@@ -166,7 +170,7 @@ class LdapReplica:
 
         answer = self._stream().search("", attributes=("namingContexts",))
         values = [value for entry in answer.entries for value in entry.values("namingContexts")]
-        contexts = [value.decode("utf-8", "surrogateescape") for value in values if value]
+        self._contexts = contexts = [value.decode("utf-8", "surrogateescape") for value in values if value]
         try:
             holding = [context for context in contexts if is_below(base.lower(), context.lower())]
         except ValueError:
