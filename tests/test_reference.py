@@ -86,7 +86,7 @@ def test_every_variable_that_is_read() -> None:
 # -- JSON --------------------------------------------------------------------------------------------------------------
 
 _WRITERS = {
-    "verify": ("report/json.py", "report/repair.py"),
+    "verify": ("report/json.py", "report/repair.py", "report/blindness.py"),
     "check": ("report/check.py", "report/several.py"),
     "status": ("report/check.py", "report/several.py"),
     "config": ("report/settings.py",),

@@ -8,6 +8,7 @@ from typing import Final
 ENVIRONMENT: Final[Mapping[str, str]] = {
     "LDAPREPL_PASSWORD": "Password of --bind-dn, where no --password-file is given.",
     "LDAPREPL_CONSUMER_PASSWORD": "Password at the consumers, where no --consumer-password-file is given.",
+    "LDAPREPL_AUDITOR_PASSWORD": "Password of --auditor-bind-dn, where no --auditor-password-file is given.",
     "LDAPREPL_CONFIG": "The configuration file, where no --config is given.",
     "LDAPREPL_SLAPD": "The slapd program to use for demo and for validating, where it is not in a usual place.",
     "LDAPREPL_DEBUG": "Set to 1: a crash shows where in the program it was.",

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from ldaprepl.cli import options, verify_repair
+from ldaprepl.cli import options, verify_blindness, verify_repair
 from ldaprepl.cli.command import Command
 from ldaprepl.cli.output import check_writable, emit, progress
 from ldaprepl.cli.pairing import Pairing, pairings
@@ -51,6 +51,7 @@ from ldaprepl.wire.stream import Opener, open_stream
 @dumps
 @repair_options
 @memory
+@verify_blindness.auditor
 @options.output
 @options.quiet
 def command(**given: Any) -> int:
@@ -72,6 +73,7 @@ def command(**given: Any) -> int:
         report = verify_ldif.compared(given)
         emit(_rendered([report], given), given["output"])
         return report.verdict.exit_code
+    verify_blindness.wanted(given)
     found = _checked(pairings(given))
     verify_repair.checked(given, sum(len(pairing.consumers) for pairing in found))
     with memory_of({**given, "state": _state(found, given)}) as held:
@@ -161,7 +163,7 @@ def _compared(pairing: Pairing, given: options.Given, held: Amnesia) -> VerifyRe
         master = _open(opened, pairing.provider, opener)
         copies = [_open_or_not(opened, endpoint, opener) for endpoint in pairing.consumers]
         settings = Options(pairing.given["settle"], pairing.given["bytewise"])
-        report = held.verify(pairing, master, copies, tools, settings)
+        report = verify_blindness.looked(held.verify(pairing, master, copies, tools, settings), pairing, given, tools)
         if any(consumer.findings for consumer in report.consumers):
             from ldaprepl.explain import explain
             from ldaprepl.wire.witness import LdapWitness, witnesses

@@ -61,6 +61,22 @@ class Comparer:
         left = self._unequal(ours, theirs)
         return all(self._same(name, *pair) for name, pair in left.items())
 
+    def more_in_second(self, first: bytes, second: bytes) -> list[str] | None:
+        """Two frames of one entry from one server, which changed in no stamp between them: the attributes of which the
+        second has more values. None where the first has more, or the entry may have changed. Raises as `split` does."""
+        ours, theirs = self.split(first)[1], self.split(second)[1]
+        left, right = dict(ours), dict(theirs)
+        stamp = next((name for name in (b"entryCSN", b"modifyTimestamp") if name in left), None)
+        if stamp is None or left[stamp] != right.get(stamp):
+            return None
+        more = []
+        for name, pair in self._unequal(ours, theirs).items():
+            only_first, only_second = self._only(name, *pair)
+            if only_first:
+                return None
+            more += [name] if only_second else []
+        return more
+
     def print_of(self, frame: bytes) -> bytes:
         """16 bytes that stand for what is compared of a frame: the same for frames that differ in nothing but the order
         of attributes and what is ignored. Raises what `split` raises."""

@@ -9,10 +9,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from ldaprepl.domain.csn import CsnSet
 from ldaprepl.domain.repair import RepairReport
 from ldaprepl.errors import ExitCode
+
+if TYPE_CHECKING:
+    from ldaprepl.domain.blindness import Blindness
 
 
 class Kind(StrEnum):
@@ -188,7 +192,9 @@ class VerifyReport:
     consumers: tuple[ConsumerReport, ...]
     seconds: float = 0.0
     name: str = ""
+    blindness: Blindness | None = None  # what an auditor sees and the replication identity does not
 
     @property
     def verdict(self) -> Verdict:
-        return worst([consumer.verdict for consumer in self.consumers])
+        blind = [self.blindness.verdict] if self.blindness else []
+        return worst([*(consumer.verdict for consumer in self.consumers), *blind])

@@ -16,8 +16,8 @@ from datetime import datetime
 from ldaprepl.domain.csn import Csn, CsnSet
 from ldaprepl.domain.duration import words
 from ldaprepl.domain.verdict import ConsumerReport, Kind, Verdict, VerifyReport, worst
+from ldaprepl.report import blindness, remembered, repair
 from ldaprepl.report import html_chart as charts
-from ldaprepl.report import remembered, repair
 from ldaprepl.report.html_findings import MEANING, SIGIL, resolved, section
 from ldaprepl.report.html_look import POLICY, SCRIPT, STYLE
 from ldaprepl.report.html_values import code, safe
@@ -84,6 +84,8 @@ def _head(verdict: Verdict, what: str) -> Iterator[str]:
 
 def _body(report: VerifyReport) -> Iterator[str]:
     yield from _consumers(report)
+    if report.blindness:
+        yield from blindness.section(report.blindness)
     yield from _stamps(report)
     yield from _where(report)
     yield from section(report)
@@ -125,6 +127,8 @@ def _sentence(report: VerifyReport) -> str:
         )
     if report.verdict is Verdict.BEHIND:
         return f"Only lag{of_all}: what differs is younger than what the consumer says it has. Look again later."
+    if report.verdict is Verdict.DIVERGED and not verdicts[Verdict.DIVERGED]:
+        return "The replication identity does not see all of the provider, so no consumer of it can be complete."
     if report.verdict is Verdict.DIVERGED:
         return f"Entries are wrong for good{of_all}: waiting will not mend what is called lasting below."
     others = f" {verdicts[Verdict.DIVERGED]:,} more diverged." if verdicts[Verdict.DIVERGED] else ""

@@ -49,12 +49,17 @@ def _dumped(document: dict[str, Any]) -> str:
 
 
 def _document(report: VerifyReport) -> dict[str, Any]:
+    provider: dict[str, Any] = {"uri": _text(report.provider), "contextcsn": report.contextcsn.texts()}
+    if report.blindness:
+        from ldaprepl.report import blindness
+
+        provider = {**provider, "blindness": blindness.document(report.blindness)}
     return {
         "schema": SCHEMA,
         "command": "verify",
         "verdict": report.verdict.value,
         "base": _text(report.base),
-        "provider": {"uri": _text(report.provider), "contextcsn": report.contextcsn.texts()},
+        "provider": provider,
         "consumers": [_consumer(consumer) for consumer in report.consumers],
         "seconds": round(report.seconds, 3),
     }

@@ -50,6 +50,10 @@ def render_verify(report: VerifyReport, *, colour: bool = False, limit: int = 20
     for consumer in report.consumers:
         lines += _consumer(report, consumer, colour, limit)
         lines.append("")
+    if report.blindness:
+        from ldaprepl.report import blindness
+
+        lines += blindness.lines(report.blindness, report.provider)
     csns = ", ".join(report.contextcsn.texts()) or "none to be seen"
     lines.append(f"provider {printable(report.provider)}, base {printable(report.base) or '(root)'}")
     lines.append(f"its contextCSN: {csns}; {report.seconds:.1f} s")
