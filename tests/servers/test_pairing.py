@@ -69,6 +69,23 @@ def test_nothing_is_named(consumer: Slapd, provider: Slapd, capsys: Capture, mon
     assert "[rid 001]\nEQUAL" in capsys.readouterr().out
 
 
+def test_check_and_status_of_every_base(
+    consumer: Slapd, provider: Slapd, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stanzas, "LOCAL", consumer.ldapi_uri)
+    assert run(["check", "-v"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith(f"LDAPREPL OK - rid 001: {consumer.ldapi_uri}: in sync")
+    assert "; rid 007: " in said
+    assert "'rid 007_lag'=0.000s" in said
+    assert run(["check", "-b", SUFFIX]) == 0
+    assert "rid 007" not in capsys.readouterr().out
+    assert run(["status"]) == 0
+    table = capsys.readouterr().out
+    assert (table.count("[rid 001]\n"), table.count("[rid 007]\n")) == (1, 1)
+    assert table.count(f"provider {provider.ldap_uri}") == 2
+
+
 def test_what_root_may_not_see_is_no_loss(slapd: SlapdFactory, provider: Slapd, capsys: Capture) -> None:
     """Debian's access rules hide userPassword from root over ldapi. Nobody shall take that for a loss unwarned."""
     closed = ("access to attrs=userPassword by self write by anonymous auth by * none", "access to * by * read")
