@@ -7,8 +7,7 @@ nothing else of sockets, files and clocks.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from ldaprepl.domain.scope import MATCH_ALL, ReplicationScope
 
@@ -27,8 +26,7 @@ if TYPE_CHECKING:  # a verb must not load the words of all the others
 RawEntries = list[tuple[bytes, bytes]]  # (DN, frame), undecoded
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
+class Ending(NamedTuple):
     """How a bulk read ended: cleanly when `problem` is None. `references` were sent instead of entries."""
 
     problem: Problem | None = None
@@ -121,8 +119,7 @@ class Progress(Protocol):
         """`done` units of the piece are done by now."""
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(NamedTuple):
     """The answer to a base search: the entry, if it was shown, and how the server ended.
 
     `sync_done`: a Sync Done control came with it (RFC 4533, section 2.4). `text` is what the server said.
@@ -136,8 +133,7 @@ class Look:
     sync_done: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Count:
+class Count(NamedTuple):
     """What reading through gave: entries, how it ended, and the DNs of the first few."""
 
     entries: int
@@ -176,16 +172,14 @@ class LiveConfig(Protocol):
         """One modify or add request. Raises `GuardRefused` with the server's words when it is refused."""
 
 
-@dataclass(frozen=True, slots=True)
-class Server:
+class Server(NamedTuple):
     """A running private server: its URI and process ID."""
 
     uri: str
     pid: int
 
 
-@dataclass(frozen=True, slots=True)
-class Planted:
+class Planted(NamedTuple):
     """A divergence made on purpose: what verify must call it, where, and what was done, in words."""
 
     kind: Kind

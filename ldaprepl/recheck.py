@@ -17,7 +17,8 @@ consumer says it has that, then the consumer's entry, then the provider's once m
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from ldaprepl.domain.compare import Comparer, Divergence
 from ldaprepl.domain.csn import Csn, CsnSet
@@ -33,8 +34,7 @@ BREATH = 0.05  # seconds between two rounds, more than a contextCSN trails the c
 _POLL = (0.05, 1.0)  # seconds between two looks at the consumer's contextCSN: the first, the longest
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What became of the suspects. `equal` counts those that are the same now."""
 
     findings: tuple[Finding, ...]
@@ -43,8 +43,7 @@ class Outcome:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Gate:
+class _Gate(NamedTuple):
     """How far both sides were when a chunk was read. `reached` None: no CSNs to tell by."""
 
     target: CsnSet
@@ -52,8 +51,7 @@ class _Gate:
     reached: bool | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Sight:
+class _Sight(NamedTuple):
     """The provider at one moment, by DN key: the entries looked at, and those above them. Read one after the other, so
     what is above one entry must not stand for the entry itself."""
 

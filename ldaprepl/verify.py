@@ -16,12 +16,14 @@ from ldaprepl.domain.csn import CsnSet
 from ldaprepl.domain.join import Join, Overflow, Side, Suspects
 from ldaprepl.domain.matching import Schema
 from ldaprepl.domain.scope import MATCH_ALL, ReplicationScope, Scope
-from ldaprepl.domain.standardschema import STANDARD
 from ldaprepl.domain.verdict import ConsumerReport, Kind, Problem, VerifyReport
 from ldaprepl.errors import LdapreplError, ProtocolViolation, UsageError
-from ldaprepl.imagecheck import ImageCheck
 from ldaprepl.ports import Clock, Directory, Ending, Progress, Pump, Still
 from ldaprepl.recheck import Recheck, text
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ldaprepl.imagecheck import ImageCheck
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,8 @@ def _check(
 ) -> Recheck | ImageCheck:
     """The second look that suits the two sides."""
     if isinstance(provider, Still) or isinstance(consumer, Still):
+        from ldaprepl.imagecheck import ImageCheck
+
         return ImageCheck(provider, consumer, comparer, tools.clock)
     return Recheck(provider, consumer, comparer, tools.clock, options.settle)
 
@@ -97,6 +101,8 @@ def undecided(scope: ReplicationScope, provider: str, consumers: Sequence[str], 
 
 def _unknown(schema: Schema, scope: ReplicationScope) -> tuple[str, ...]:
     """Notes on attributes that the provider does not know. Raises `UsageError` when no other is to be compared."""
+    from ldaprepl.domain.standardschema import STANDARD  # a short run needs no schema at all
+
     if schema in (Schema.EMPTY, STANDARD):  # which do not claim to be all there is
         return ()
     plain = [name for name in scope.attrs if name[:1] not in "*+@!" and name != "1.1"]
