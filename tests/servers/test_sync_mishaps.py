@@ -96,7 +96,7 @@ def test_the_consumer_is_killed(lab: Lab, tmp_path: Path, capsys: pytest.Capture
     lab.consumer.kill()
     said, _ = process.communicate(timeout=20)
     assert process.returncode == 3
-    assert f"{lab.consumer.ldap_uri} cannot be reached" in said and "the next run" in said
+    assert lab.consumer.ldap_uri in said and "the next run" in said
     lab.consumer.start()
     assert_finished_by_the_next(lab, tmp_path, capsys)
 
