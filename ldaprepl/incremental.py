@@ -86,12 +86,15 @@ def _everything(world: World, doubted: Sequence[tuple[Pair, str]]) -> list[Resul
     if not doubted:
         return []
     unstamped = 0
+    # A consumer's entry without one would not be equal to the provider's, where that is compared.
+    scope = world.scope
+    compared = "+" in scope.attrs and not any(name.lower() == "entrycsn" for name in scope.exattrs)
 
     def counting(directories: Sequence[Directory]) -> Iterator[tuple[int, RawEntries | Ending]]:
         nonlocal unstamped
         for index, item in pump(directories):
-            if not isinstance(item, Ending):
-                unstamped += sum(_STAMPED not in frame for _, frame in item)
+            if not isinstance(item, Ending) and not (index and compared):
+                unstamped += sum(frame.rfind(_STAMPED) < 0 for _, frame in item)  # from behind it is near
             yield index, item
 
     pump: Pump = world.tools.pump
