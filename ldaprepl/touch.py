@@ -100,6 +100,8 @@ class _Touching:
         self.refused |= {keys[each.dn]: each for each in moved}
         for case in [case for case in cases if case.ours is not None and not case.ours.csn]:
             self._refuse(case.finding, "the provider's entry has no entryCSN: there is no syncrepl to wait for")
+        for case in [case for case in cases if case.ours is not None and not case.ours.values("objectClass")]:
+            self._refuse(case.finding, "the provider does not show its objectClass to this identity")
         cases = [case for case in cases if _key(case.finding) not in self.refused]
         by_key = {_key(case.finding): case for case in cases}
         new = [case for case in cases if _key(case.finding) not in self.touched]

@@ -36,13 +36,17 @@ _PASSWORDS = frozenset(("userpassword",))
 @dataclass(frozen=True, slots=True)
 class Touch:
     """A Modify of one entry that changes nothing. `relaxed` are the parts that need Relax, left out where that is
-    refused. It holds only for the entry with this entryCSN: who wrote meanwhile has touched it already."""
+    refused. It holds only for the entry with this entryCSN: who wrote meanwhile has touched it already.
+
+    `absent` are attributes that only the consumer has: to replace them by nothing changes nothing, if the provider
+    has none indeed, and does not only hide them from us. So that is asserted too, and no LDIF has them."""
 
     finding: Finding
     dn: str
     csn: str
     mods: tuple[Mod, ...]
     relaxed: tuple[Mod, ...] = ()
+    absent: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,7 @@ def touch(case: Case, schema: Schema) -> Touch:
     assert entry is not None
     mods = {"objectclass": Mod("replace", "objectClass", entry.values("objectClass"))}
     relaxed: list[Mod] = []
+    absent: list[str] = []
     different = [each.name for each in case.finding.attributes]
     if case.finding.kind is Kind.IDENTITY:
         different.append("entryUUID")
@@ -73,11 +78,14 @@ def touch(case: Case, schema: Schema) -> Touch:
             continue  # a password policy would take it for a new password
         mod = Mod("replace", name, entry.values(name))
         attribute = schema.attribute(name)
-        if attribute is not None and attribute.usage.lower() not in ("", "userapplications"):
+        operational = attribute is not None and attribute.usage.lower() not in ("", "userapplications")
+        if not mod.values:
+            absent += [] if operational or is_secret(name) else [name]
+        elif operational:
             relaxed.append(mod)
         else:
             mods[canonical] = mod
-    return Touch(case.finding, entry.dn, entry.csn or "", tuple(mods.values()), tuple(relaxed))
+    return Touch(case.finding, entry.dn, entry.csn or "", tuple(mods.values()), tuple(relaxed), tuple(absent))
 
 
 def moment(finding: Finding, dn: str) -> Moment:

@@ -15,6 +15,7 @@ from ldaprepl.wire import libldap  # noqa: F401  # first: it says what libldap m
 import ldap
 from ldap.controls.libldap import AssertionControl
 
+from ldaprepl.domain.change import Mod
 from ldaprepl.domain.ldapfilter import escape
 from ldaprepl.domain.scope import Scope
 from ldaprepl.domain.touch import MARK, MARKED, Moment, Touch, moment_attributes
@@ -27,6 +28,7 @@ _ASSERTION_FAILED, _ALREADY_EXISTS, _NO_ACCESS = 122, 68, 50
 _ANOTHERS = frozenset((10, 53))  # a referral, or "shadow context"
 _NOBODY = frozenset((8, 48, 49))  # no bind worth anything
 _RELAX_REFUSED = frozenset((12, 17, 19, 50))
+_VALUE_REFUSED = frozenset((16, 17, 18, 19, 20, 21))  # some value is not what the server would take today
 
 
 class Toucher:
@@ -37,15 +39,22 @@ class Toucher:
 
     def touch(self, touch: Touch) -> str:
         """Why it was refused; empty when done."""
-        plain, relaxed = list(touch.mods), list(touch.relaxed)
-        result = self._modify(touch, [*plain, *relaxed], relax=True) if relaxed else self._modify(touch, plain)
-        if relaxed and result.code in _RELAX_REFUSED:
-            result = self._modify(touch, plain)
-        if result.code in (16, 17, 18, 19, 20, 21) and len(plain) > 1:  # some value is not what the server would take
-            result = self._modify(touch, plain[:1])
+        result = self._touch(touch, touch.absent)
+        if touch.absent and result.code == _ASSERTION_FAILED:
+            result = self._touch(touch, ())
         if result.code == NO_SUCH_OBJECT:
             return "it went away on the provider meanwhile"
         return "" if result.code == _ASSERTION_FAILED else self._judged(result, touch.dn)
+
+    def _touch(self, touch: Touch, absent: Sequence[str]) -> Result:
+        """As much of it as the server takes."""
+        nothing = [Mod("replace", name) for name in absent]
+        result = self._modify(touch, [*touch.mods, *nothing, *touch.relaxed], absent)
+        if touch.relaxed and result.code in _RELAX_REFUSED:
+            result = self._modify(touch, [*touch.mods, *nothing], absent)
+        if result.code in _VALUE_REFUSED and len(touch.mods) > 1:
+            result = self._modify(touch, touch.mods[:1])
+        return result
 
     def moments(self, moments: Sequence[Moment]) -> list[str]:
         """Add, parents first, and delete again, children first."""
@@ -92,9 +101,12 @@ class Toucher:
 
     # -- one request -------------------------------------------------------------------------------------------------
 
-    def _modify(self, touch: Touch, mods: Sequence[Any], relax: bool = False) -> Result:
-        controls = [AssertionControl(True, f"(entryCSN={escape(touch.csn)})"), control(MANAGE_DSA_IT, critical=False)]
-        controls += [control(RELAX)] if relax else []
+    def _modify(self, touch: Touch, mods: Sequence[Mod], absent: Sequence[str] = ()) -> Result:
+        none = "".join(f"(!({name}=*))" for name in absent)
+        sure = AssertionControl(True, f"(&(entryCSN={escape(touch.csn)}){none})")
+        controls = [sure, control(MANAGE_DSA_IT, critical=False)]
+        if any(mod in touch.relaxed for mod in mods):
+            controls.append(control(RELAX))
         changes = [(ldap.MOD_REPLACE, mod.name, list(mod.values) or None) for mod in mods]
         return self._try(lambda: self.session.connection.modify_ext_s(touch.dn, changes, serverctrls=controls))
 

@@ -140,3 +140,15 @@ def test_an_entry_from_the_future_is_named_as_such() -> None:
     assert "future" not in why_not_healed(held)
     later = Entry(dn, {"entryCSN": (b"20990101000000.000000Z#000000#000#000000",)})
     assert "future" in why_not_healed(Case(held.finding, held.ours, later))
+
+
+def test_what_only_the_consumer_has_is_not_sent_unasked() -> None:
+    """It may be that the provider only hides it from us: never in LDIF, and a secret never at all."""
+    dn = f"cn=a,{BASE}"
+    held = case(Kind.DIFFERS, dn, "1", dn, "sn", "userPassword", "createTimestamp")
+    made = touch(held, SCHEMA)
+    assert made.absent == ("sn",)
+    assert [mod.name for mod in (*made.mods, *made.relaxed)] == ["objectClass"]
+    (change,) = as_changes(next_round([held], NOTHING, SCHEMA, PLACES))
+    assert isinstance(change, Modify)
+    assert all(mod.values for mod in change.mods)

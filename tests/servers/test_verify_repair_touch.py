@@ -24,7 +24,7 @@ from mendlab import (
     without,
 )
 from replication import with_admin
-from verifying import SlapdFactory, conf, verify
+from verifying import ADMIN, SECRET, SlapdFactory, conf, verify
 
 from ldaprepl.domain.sample import SUFFIX
 from ldaprepl.wire.slapdconf import Database, SlapdConf
@@ -224,3 +224,26 @@ def test_a_password_policy_takes_no_notice(slapd: SlapdFactory) -> None:
     run = repair(lab.provider, lab.consumer, "touch", "--yes")
     assert (run.code, run.consumer["repair"]["healed"]) == (0, 1), run.out
     assert changed() == before
+
+
+def test_what_the_provider_hides_from_the_writer_stays(slapd: SlapdFactory) -> None:
+    """An identity that may write an attribute and not read it, as help desks may a password: to replace it by the
+    nothing that is seen would be to delete it."""
+    writer, victim = (
+        person(SALES),
+        next(entry for entry in sample() if entry.dn.endswith(FINANCE) and entry.values("title")),
+    )
+    rules = (f'access to attrs=title,userPassword by dn.exact="{writer}" =wx by * auth',
+             f'access to * by dn.exact="{writer}" write by * read')  # fmt: skip
+    base = conf("overlay syncprov", *rules, modules=("syncprov",))
+    login = with_values(writer, userPassword=(SECRET.encode(),))
+    lab = Native(slapd, login(sample()), stanza, provider=base)
+    before = contents(lab.provider)[victim.dn]
+    lab.harm(with_values(victim.dn, sn=(b"wrong",)))
+    run = repair(
+        lab.provider, lab.consumer, "touch", "--yes", "-D", writer, "--consumer-bind-dn", ADMIN, *FREE,
+        "--max-repair", "1000", env={"LDAPREPL_CONSUMER_PASSWORD": SECRET},
+    )  # fmt: skip
+    assert run.consumer["repair"]["done"] > 10, run.out
+    assert contents(lab.provider)[victim.dn] == before
+    assert contents(lab.consumer)[victim.dn] == before
