@@ -23,7 +23,7 @@ from mendlab import (
     with_values,
     without,
 )
-from replication import with_admin
+from replication import until, with_admin
 from verifying import ADMIN, SECRET, SlapdFactory, conf, verify
 
 from ldaprepl.domain.sample import SUFFIX
@@ -247,3 +247,17 @@ def test_what_the_provider_hides_from_the_writer_stays(slapd: SlapdFactory) -> N
     assert run.consumer["repair"]["done"] > 10, run.out
     assert contents(lab.provider)[victim.dn] == before
     assert contents(lab.consumer)[victim.dn] == before
+
+
+def test_a_consumer_that_asks_seldom_is_only_behind(slapd: SlapdFactory) -> None:
+    """Touched, and not looked at yet: neither healed nor refused, and the next verify sees it."""
+    lab = plain(slapd, "refreshOnly interval=00:01:00:00")
+    lab.harm(all_of(with_values(person(FINANCE), sn=(b"wrong",)), without(person(SALES)), extra(f"ou=x,{SUFFIX}")))
+    until(lambda: len(still_wrong(lab.provider, lab.consumer)) == 3)
+    run = repair(lab.provider, lab.consumer, "touch", "--yes", "--settle", "0.5")
+    made = run.consumer["repair"]
+    assert (run.code, made["done"], made["healed"], made["refused"]) == (4, 3, 0, []), run.out
+    assert any("verify again later" in note for note in made["notes"])
+    lab.consumer.restart()  # it asks when it starts
+    lab.in_step()
+    assert still_wrong(lab.provider, lab.consumer) == []
