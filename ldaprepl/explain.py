@@ -22,7 +22,7 @@ from ldaprepl.domain.verdict import ConsumerReport, Finding, Kind, State, Verify
 from ldaprepl.errors import LdapreplError
 from ldaprepl.ports import Witness
 
-SAMPLE = 1000  # findings of one sort that are looked up; the others are judged by what is known already
+SAMPLE = 5000  # findings of one sort that are looked up; the others are judged by what is known already
 _NAMED = 5  # unknown classes and attributes in a sentence
 
 

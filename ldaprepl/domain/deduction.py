@@ -141,7 +141,7 @@ def _missing(finding: Finding, known: Evidence, setting: Setting) -> Cause | Non
     csn = _csn(finding.provider)
     if csn is None or known.place is Place.THERE or not setting.consumer.covers(csn):
         return None
-    return told(Code.LOST_ADD)
+    return told(Code.LOST_ADD, likely=known.place is not Place.GONE)
 
 
 def _extra(finding: Finding, known: Evidence, setting: Setting) -> Cause | None:
