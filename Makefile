@@ -15,7 +15,8 @@ demo: setup
 	@.venv/bin/ldaprepl demo
 
 test: setup lint
-	@.venv/bin/python -m pytest $(PYTEST)
+	@.venv/bin/python -m pytest -n 3 --dist loadfile --ignore tests/docker $(PYTEST)
+	@.venv/bin/python -m pytest tests/docker $(PYTEST)
 
 test-docker: setup
 	@CI=true LDAPREPL_COMPATIBILITY=docs/compatibility.md \

@@ -221,9 +221,9 @@ def test_one_broken_consumer_leaves_the_others_their_verdict(
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ([], "Missing option"),
-        (["--provider", "ldap://127.0.0.1", "--consumer", "ldap://127.0.0.1"], "'--base'"),
-        (["--provider", "http://x", "--consumer", "ldap://127.0.0.1", "-b", ""], "is not an LDAP URL"),
+        ([], "there is nothing to look at"),
+        (["--provider", "ldap://127.0.0.1", "--consumer", "ldap://127.0.0.1"], "--base"),
+        (["--provider", "http://x", "--consumer", "ldap://127.0.0.1", "-b", "dc=x"], "is not an LDAP URL"),
         ([*command("ldap://127.0.0.1", "ldap://127.0.0.1")[4:], "--filter", "(cn=x"], "search filter"),
         ([*command("ldap://127.0.0.1", "ldap://127.0.0.1")[4:], "--format", "yaml"], "yaml"),
         ([*command("ldap://127.0.0.1", "ldap://127.0.0.1")[4:], "-y", "/no/such/file"], "/no/such/file"),
