@@ -43,12 +43,15 @@ class Outcome(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-class _Gate(NamedTuple):
-    """How far both sides were when a chunk was read. `reached` None: no CSNs to tell by."""
+class Gate(NamedTuple):
+    """How far both sides were when a chunk was read. `reached` None: no CSNs to tell by. `back`: the same the other
+    way, where the provider receives, too.
+    """
 
     target: CsnSet
     have: CsnSet
     reached: bool | None
+    back: bool | None = None
 
 
 class _Sight(NamedTuple):
@@ -107,7 +110,7 @@ class Recheck:
         decided: list[Finding] = []
         undecided: list[Divergence] = []
         present = 0
-        halves: list[tuple[Divergence, _Gate]] = []
+        halves: list[tuple[Divergence, Gate]] = []
         self._seen, self._seen_now = self._seen_now, {}
         for done, chunk in chunks(dns):
             divergences, gate, held = self._look(chunk)
@@ -120,7 +123,7 @@ class Recheck:
         return decided, undecided, present
 
     def _sort_halves(
-        self, halves: list[tuple[Divergence, _Gate]], decided: list[Finding], undecided: list[Divergence]
+        self, halves: list[tuple[Divergence, Gate]], decided: list[Finding], undecided: list[Divergence]
     ) -> None:
         """A missing and an extra entry with one entryUUID that fell into different chunks are one renamed entry."""
         missing = {d.finding.uuid for d, _ in halves if d.finding.kind is Kind.MISSING and d.finding.uuid}
@@ -133,7 +136,7 @@ class Recheck:
             divergences, gate, _ = self._look(dns_of(renamed[first : first + CHUNK], self._comparer))
             self._sort(divergences, gate, decided, undecided)
 
-    def _look(self, dns: Sequence[str]) -> tuple[list[Divergence], _Gate, int]:
+    def _look(self, dns: Sequence[str]) -> tuple[list[Divergence], Gate, int]:
         """Read one chunk in the order that makes a difference mean something."""
         scope = self._comparer.scope
         ours = found(self._provider.fetch(dns, scope))
@@ -143,6 +146,7 @@ class Recheck:
         theirs = found(self._consumer.fetch([self._comparer.consumer_dn(dn) for dn in dns], scope))
         divergences = self._comparer.classify(ours, self._without_glue(ours, theirs))
         if divergences:
+            gate = self._answered(gate)
             again = found(self._provider.fetch(dns_of(divergences, self._comparer), scope, STAMPS))
             after = _Sight(self._keyed(again), self._keyed(found(self._provider.stamps(above))))
             over_extra = self._over_extra(divergences)
@@ -200,7 +204,7 @@ class Recheck:
             return before is after
         return all(before.values(name) == after.values(name) for name in STAMPS if after.values(name))
 
-    def _wait(self, target: CsnSet) -> _Gate:
+    def _wait(self, target: CsnSet) -> Gate:
         """Until the consumer has passed `target`, at most until the deadline."""
         base = self._comparer.scope.consumer_base
         have = self._consumer.context_csn(base)
@@ -208,35 +212,42 @@ class Recheck:
             if not self._waited_blind:
                 self._clock.sleep(max(0.0, self._deadline - self._clock.monotonic()))
                 self._waited_blind = True
-            return _Gate(target, have, None)
+            return Gate(target, have, None)
         pause, longest = _POLL
         while not have.covers_all(target) and (left := self._deadline - self._clock.monotonic()) > 0:
             self._clock.sleep(min(pause, left))
             pause = min(pause * 2, longest)
             have = self._consumer.context_csn(base)
-        return _Gate(target, have, have.covers_all(target))
+        return Gate(target, have, have.covers_all(target))
 
     def _sort(
-        self, divergences: Iterable[Divergence], gate: _Gate, decided: list[Finding], undecided: list[Divergence]
+        self, divergences: Iterable[Divergence], gate: Gate, decided: list[Finding], undecided: list[Divergence]
     ) -> None:
         for divergence in divergences:
             state = self._state(divergence, gate)
             if state is None:
                 undecided.append(divergence)
             else:
-                decided.append(replace(divergence.finding, state=state))
+                decided.append(self._finding(divergence, state, gate))
 
-    def _state(self, divergence: Divergence, gate: _Gate) -> State | None:
+    def _answered(self, gate: Gate) -> Gate:
+        """After the consumer's entries were read: what else is to be waited for. Nothing, where one side sends."""
+        return gate
+
+    def _finding(self, divergence: Divergence, state: State, gate: Gate) -> Finding:
+        return replace(divergence.finding, state=state)
+
+    def _state(self, divergence: Divergence, gate: Gate) -> State | None:
         """The state of a divergence; None: look again."""
         if not divergence.stable:
             return None
         if divergence.finding.kind is Kind.EXTRA:
-            foreign = gate.target and divergence.consumer_csn and not _covers(gate.target, divergence.consumer_csn)
+            foreign = gate.target and divergence.consumer_csn and not covers(gate.target, divergence.consumer_csn)
             if gate.reached is False and not foreign:
                 return State.BEHIND
             return self._lasting(divergence, rounds=2)
         if gate.reached is False:
-            has_it = divergence.provider_csn and _covers(gate.have, divergence.provider_csn)
+            has_it = divergence.provider_csn and covers(gate.have, divergence.provider_csn)
             return State.LASTING if divergence.finding.kind is Kind.DIFFERS and has_it else State.BEHIND
         if gate.reached and any(_trails(gate, csn) for csn in (divergence.provider_csn, *divergence.above)):
             return None
@@ -257,7 +268,7 @@ def _holds_together(entry: Entry) -> bool:
     return b"glue" in entry.values("objectClass") and entry.values("hasSubordinates") != (b"FALSE",)
 
 
-def _trails(gate: _Gate, csn: str | None) -> bool:
+def _trails(gate: Gate, csn: str | None) -> bool:
     """Whether the provider's contextCSN had not caught up with this change of its own when it was read."""
     try:
         parsed = Csn.parse(csn or "")
@@ -287,7 +298,7 @@ def text(dn: bytes) -> str:
     return dn.decode("utf-8", "surrogateescape")
 
 
-def _covers(csns: CsnSet, csn: str) -> bool:
+def covers(csns: CsnSet, csn: str) -> bool:
     try:
         return csns.covers(Csn.parse(csn))
     except ValueError:

@@ -66,7 +66,7 @@ def verify(
         report = look.report
         if report.problem is None:
             check = _check(provider, consumer, comparer, tools, options)
-            report = _second_look(check, look, tools.progress)
+            report = second_look(check, look, tools.progress)
         reports.append(replace(report, notes=unknown + report.notes))
     return VerifyReport(scope.base, provider.uri, before, tuple(reports), tools.clock.monotonic() - started)
 
@@ -251,7 +251,7 @@ class _Pairing:
         )
 
 
-def _second_look(check: Recheck | ImageCheck, look: Look, progress: Progress) -> ConsumerReport:
+def second_look(check: Recheck | ImageCheck, look: Look, progress: Progress) -> ConsumerReport:
     """Judge the suspects; a side that fails now leaves the consumer undecided."""
     report = look.report
     try:

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from ldaprepl.cli import options, verify_blindness, verify_repair
+from ldaprepl.cli import options, verify_blindness, verify_mesh, verify_repair
 from ldaprepl.cli.command import Command
 from ldaprepl.cli.output import check_writable, emit, progress
 from ldaprepl.cli.pairing import Pairing, pairings
@@ -52,6 +52,7 @@ from ldaprepl.wire.stream import Opener, open_stream
 @repair_options
 @memory
 @verify_blindness.auditor
+@verify_mesh.mesh
 @options.output
 @options.quiet
 def command(**given: Any) -> int:
@@ -75,6 +76,7 @@ def command(**given: Any) -> int:
         return report.verdict.exit_code
     verify_blindness.wanted(given)
     found = _checked(pairings(given))
+    verify_mesh.checked(given, found)
     verify_repair.checked(given, sum(len(pairing.consumers) for pairing in found))
     with memory_of({**given, "state": _state(found, given)}) as held:
         reports = [held.recognised(pairing, _report(pairing, given, held, alone=len(found) == 1)) for pairing in found]
@@ -160,9 +162,12 @@ def _compared(pairing: Pairing, given: options.Given, held: Amnesia) -> VerifyRe
         opened.callback(bar.close)
         tools = Tools(pump, decode_entry, decode_values, SqliteOverflow, time, bar)
         opener = plain.open_socket if given["since_last"] else None  # importing ldap3 takes longer than all the rest
-        master = _open(opened, pairing.provider, opener)
-        copies = [_open_or_not(opened, endpoint, opener) for endpoint in pairing.consumers]
         settings = Options(pairing.given["settle"], pairing.given["bytewise"])
+        copies = [_open_or_not(opened, endpoint, opener) for endpoint in pairing.consumers]
+        if given["mesh"]:
+            peers = [_open_or_not(opened, pairing.provider, opener), *copies]
+            return verify_mesh.compared(peers, pairing, tools, settings)
+        master = _open(opened, pairing.provider, opener)
         report = verify_blindness.looked(held.verify(pairing, master, copies, tools, settings), pairing, given, tools)
         if any(consumer.findings for consumer in report.consumers):
             from ldaprepl.explain import explain

@@ -172,6 +172,7 @@ class ConsumerReport:
     repair: RepairReport | None = None
     resolved: tuple[Finding, ...] = ()  # findings of the run before that are none any more, without their values
     reach: Reach | None = None  # None: everything, and nothing is remembered
+    against: str = ""  # the server in the provider's place, where it is not the report's: a pair of a mesh
 
     @property
     def verdict(self) -> Verdict:

@@ -150,7 +150,7 @@ def _consumers(report: VerifyReport) -> Iterator[str]:
 
 def _consumer(consumer: ConsumerReport) -> Iterator[str]:
     verdict = consumer.verdict.value
-    yield f'<tr><th scope="row">{code(consumer.uri)}</th><td><span class="pill {verdict}">{verdict}</span></td>'
+    yield f'<tr><th scope="row">{_who(consumer)}</th><td><span class="pill {verdict}">{verdict}</span></td>'
     figures = [
         ("Provider has", consumer.provider_entries),
         ("Consumer has", consumer.consumer_entries),
@@ -173,6 +173,10 @@ def _consumer(consumer: ConsumerReport) -> Iterator[str]:
         )
     if said:
         yield f'<tr class="note"><td colspan="{5 + len(Kind)}">{"".join(said)}</td></tr>\n'
+
+
+def _who(consumer: ConsumerReport) -> str:
+    return code(consumer.uri) + (f"<br>against {code(consumer.against)}" if consumer.against else "")
 
 
 def _figure(name: str, number: int | None) -> str:

@@ -68,6 +68,7 @@ def _document(report: VerifyReport) -> dict[str, Any]:
 def _consumer(report: ConsumerReport) -> dict[str, Any]:
     return {
         "uri": _text(report.uri),
+        **({"against": _text(report.against)} if report.against else {}),
         "verdict": report.verdict.value,
         "contextcsn": report.contextcsn.texts(),
         "entries": {

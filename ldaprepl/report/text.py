@@ -64,7 +64,8 @@ def _consumer(report: VerifyReport, consumer: ConsumerReport, colour: bool, limi
     word = consumer.verdict.value.upper()
     if colour:
         word = f"\x1b[1;{_COLOUR[consumer.verdict]}m{word}\x1b[0m"
-    lines = [f"{word}: {printable(consumer.uri)}{_summary(consumer)}"]
+    against = f" against {printable(consumer.against)}" if consumer.against else ""
+    lines = [f"{word}: {printable(consumer.uri)}{against}{_summary(consumer)}"]
     if consumer.problem:
         lines.append(f"  {printable(consumer.problem.text)}.")
         lines += [f"  {printable(consumer.problem.cure)}"] if consumer.problem.cure else []
