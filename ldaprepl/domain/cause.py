@@ -68,8 +68,8 @@ TABLE: dict[Code, Row] = {
         "Mend the schema (see the findings with schema-gap); the rest follows by itself.",
     ),
     Code.CUT_BY_LIMIT: Row(
-        "the consumer stopped after exactly {entries} entries and has no contextCSN: a size limit on the provider cuts"
-        " every refresh",
+        "a size limit on the provider cuts every refresh: the consumer stopped after exactly {entries} entries and has"
+        " no contextCSN",
         'On the provider, in the database section: limits dn.exact="<binddn of the stanza>" size=unlimited'
         " time=unlimited",
     ),
@@ -86,9 +86,9 @@ TABLE: dict[Code, Row] = {
         'There, before the other rules: access to * by dn.exact="<that identity>" read by * break',
     ),
     Code.WITHHELD: Row(
-        "the consumer has no value of {names} in any of these entries, though they carry the provider's own stamps:"
-        " its identity may not read that (or could not, when the entries came), or its stanza left it out (attrs,"
-        " exattrs)",
+        "never sent: the consumer has no value of {names} in any of these entries, though they carry the provider's own"
+        " stamps; its identity may not read that (or could not, when the entries came), or its stanza left it out"
+        " (attrs, exattrs)",
         "Let the identity of the stanza read it, or mend the stanza; old entries come again only with --repair touch.",
     ),
     Code.GLUE: Row(
@@ -104,8 +104,8 @@ TABLE: dict[Code, Row] = {
         "Stop what writes there (multi-provider without a way back, offline tools), then --repair ldif or touch.",
     ),
     Code.LOST_ADD: Row(
-        "the consumer's contextCSN says that it has this entry, and it has not: it was never sent (a narrower filter,"
-        " scope or access when it was due; an old stamp, by offline tools or a clock set back) or was removed there",
+        "it never came, or was removed there, though the consumer's contextCSN says that it has it: the filter, scope"
+        " or access was narrower when it was due, or its stamp too old (offline tools, a clock set back)",
         _TOUCH,
     ),
     Code.LOST_UPDATE: Row(
@@ -113,8 +113,8 @@ TABLE: dict[Code, Row] = {
         _TOUCH,
     ),
     Code.LOST_DELETE: Row(
-        "the provider's contextCSN is past this entry's last change, and the provider does not have the entry: its"
-        " delete never arrived (or it was written on the consumer under the provider's server ID)",
+        "its delete never arrived: the provider does not have the entry, and its contextCSN is past the entry's last"
+        " change (or it was written on the consumer under the provider's server ID)",
         _REMOVE,
     ),
     Code.LOST_RENAME: Row(
