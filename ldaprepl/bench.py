@@ -152,7 +152,10 @@ def after(report: ConsumerReport, outcome: Outcome, acted: Sequence[Finding], ma
     untouched = [finding for finding in report.findings if finding not in acted]
     left = {_key(finding) for finding in outcome.findings} | {finding.dn for finding in outcome.findings}
     causes = {(finding.kind, _key(finding)): finding.cause for finding in acted}
-    found = [replace(finding, cause=causes.get((finding.kind, _key(finding)))) for finding in outcome.findings]
+    found = [
+        replace(finding, cause=causes.get((finding.kind, _key(finding)))) if finding.state is State.LASTING else finding
+        for finding in outcome.findings
+    ]
     healed = sum(_key(finding) not in left and finding.dn not in left for finding in acted)
     return replace(
         report,

@@ -36,7 +36,11 @@ def lines(report: RepairReport | None, limit: int = 20) -> list[str]:
         counted = f"{_findings(report.planned)} would be repaired"
         if report.mode is RepairMode.LDIF:
             counted = f"records for {_findings(report.planned)}"
-    said = [f"  repair {_HOW[report.mode]}: {counted}, {len(report.refused):,} refused"]
+    if report.halted and not (report.planned or report.refused):
+        counted = "nothing was done"
+    else:
+        counted += f", {len(report.refused):,} refused"
+    said = [f"  repair {_HOW[report.mode]}: {counted}"]
     if report.halted:
         said.append(f"    {printable(report.halted)}.")
         said += [f"    {printable(report.cure)}"] if report.cure else []
