@@ -6,6 +6,7 @@ writes, so that it can be wrong in every way one likes. `settled` waits for a re
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -96,6 +97,12 @@ def people(connection: Connection, count: int) -> list[str]:
     """DNs of some leaves."""
     found = connection.search_s(SUFFIX, ldap.SCOPE_SUBTREE, "(uid=*)", ["1.1"])
     return sorted(dn for dn, _ in found)[:count]
+
+
+def another_second() -> None:
+    """Wait for it: a start is known by the second."""
+    began = int(time.time())
+    until(lambda: int(time.time()) > began)
 
 
 class Memory:

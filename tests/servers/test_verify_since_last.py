@@ -18,6 +18,7 @@ import pytest
 from remembering import (
     COUNT,
     Memory,
+    another_second,
     copy,
     describe,
     dump,
@@ -278,6 +279,7 @@ def test_an_old_dump_under_a_new_stamp(memory: Memory) -> None:
     consumer.load([new])
     consumer.start()
     assert memory.full().code == 0
+    another_second()
     consumer.stop()
     consumer.wipe()
     (csn,) = [line for line in new.splitlines() if line.startswith("contextCSN")]
@@ -296,6 +298,7 @@ def test_a_provider_that_went_back(memory: Memory) -> None:
     copy(provider, consumer, dn)
     take_stamps(provider, consumer)
     assert memory.since().code == 0
+    another_second()
     provider.stop()
     provider.wipe()
     provider.load([old])
