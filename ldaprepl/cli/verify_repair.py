@@ -53,6 +53,8 @@ def checked(given: options.Given, consumers: int) -> None:
                 raise UsageError(f"--{name.replace('_', '-')} needs --repair", "Say how: ldif, touch or apply.")
         return
     settings(given, mode)
+    if given["mesh"]:
+        raise UsageError("--mesh does not say which side is right, so nothing can be repaired", "Look at one pair.")
     if mode is not RepairMode.LDIF:
         importlib.import_module("ldaprepl.wire.session")  # python-ldap: better missed now than after a long comparison
     check_writable(given["repair_file"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import pytest
 from mendlab import (
     FREE,
     UPDATEDN,
+    Harm,
     Native,
     all_of,
     everything,
@@ -67,21 +68,25 @@ def contents(server: Slapd) -> str:
     return server.dump()
 
 
+AWKWARD = without(f"ou=awkward,{SUFFIX}")  # more than a tenth
+SIX = all_of(*(extra(f"ou=x{number},{SUFFIX}", number) for number in range(6)))
+
+
 @pytest.mark.parametrize(
-    ("harm", "brake", "words"),
+    ("mode", "harm", "brake", "words"),
     [
-        (with_values(SUFFIX, description=(b"x",)), ("--max-repair", "0"), "--max-repair"),
-        (without(f"ou=awkward,{SUFFIX}"), (), "--max-repair"),
-        (all_of(*(extra(f"ou=x{number},{SUFFIX}", number) for number in range(6))), (), "--max-delete"),
-        (extra(f"ou=x,{SUFFIX}"), ("--max-delete", "0"), "--max-delete"),
+        ("apply", with_values(SUFFIX, description=(b"x",)), ("--max-repair", "0"), "--max-repair"),
+        ("apply", SIX, (), "--max-delete"),
+        ("apply", extra(f"ou=x,{SUFFIX}"), ("--max-delete", "0"), "--max-delete"),
+        ("ldif", SIX, (), "--max-delete"),
+        ("touch", AWKWARD, (), "--max-repair"),
+        ("touch", SIX, (), "--max-delete"),
     ],
-    ids=["a number", "more than a tenth", "six deletes", "no delete at all"],
 )
-@pytest.mark.parametrize("mode", ["apply", "ldif", "touch"])
 def test_the_brake(
-    slapd: SlapdFactory, tmp_path: Path, harm: Callable[..., object], brake: tuple[str, ...], words: str, mode: str
+    slapd: SlapdFactory, tmp_path: Path, mode: str, harm: Harm, brake: tuple[str, ...], words: str
 ) -> None:
-    provider, consumer = pair(slapd, sample(), harm, UPDATEDN)  # type: ignore[arg-type]
+    provider, consumer = pair(slapd, sample(), harm, UPDATEDN)
     before = contents(provider), contents(consumer)
     file = tmp_path / "repair.ldif"
     run = repair(provider, consumer, mode, *(["--yes"] if mode != "ldif" else []), "--repair-file", str(file), *brake)
@@ -261,6 +266,7 @@ def test_several_consumers(slapd: SlapdFactory) -> None:
         (("--repair", "touch", "--max-repair", "many"), "neither a number"),
         (("--repair", "ldif", "--format", "ldif", "--consumer", "ldap://127.0.0.1:2"), "several consumers"),
         (("--repair", "ldif", "--repair-file", "/nowhere/at/all"), "cannot be written"),
+        (("--mesh", "--format", "ldif"), "which side is right"),
     ],
 )
 def test_slips_on_the_command_line(words: tuple[str, ...], message: str) -> None:
