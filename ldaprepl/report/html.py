@@ -15,7 +15,7 @@ from datetime import datetime
 
 from ldaprepl.domain.csn import Csn, CsnSet
 from ldaprepl.domain.duration import words
-from ldaprepl.domain.verdict import ConsumerReport, Kind, Verdict, VerifyReport, worst
+from ldaprepl.domain.verdict import ConsumerReport, Kind, Late, Verdict, VerifyReport, worst
 from ldaprepl.report import blindness, remembered, repair
 from ldaprepl.report import html_chart as charts
 from ldaprepl.report.html_findings import MEANING, SIGIL, resolved, section
@@ -126,7 +126,9 @@ def _sentence(report: VerifyReport) -> str:
             f"Every entry is the same on the provider and on {'its consumer' if total == 1 else 'all its consumers'}."
         )
     if report.verdict is Verdict.BEHIND:
-        return f"Only lag{of_all}: what differs is younger than what the consumer says it has. Look again later."
+        findings = (finding for consumer in report.consumers for finding in consumer.findings)
+        who = "consumer" if any(finding.late is Late.CONSUMER for finding in findings) else "provider"
+        return f"Only lag{of_all}: what differs is younger than what the {who} says it has. Look again later."
     if report.verdict is Verdict.DIVERGED and not verdicts[Verdict.DIVERGED]:
         return "The replication identity does not see all of the provider, so no consumer of it can be complete."
     if report.verdict is Verdict.DIVERGED:

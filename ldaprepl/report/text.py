@@ -80,7 +80,10 @@ def _consumer(report: VerifyReport, consumer: ConsumerReport, colour: bool, limi
     lines += remembered.lines(consumer, limit)
     lines += [f"  note: {printable(note)}" for note in consumer.notes]
     if consumer.verdict is Verdict.BEHIND:
-        lines.append("  Only lag: the consumer has not passed the provider's contextCSN yet. Look again later.")
+        if any(finding.late is Late.CONSUMER for finding in consumer.findings):
+            lines.append("  Only lag: the consumer has not passed the provider's contextCSN yet. Look again later.")
+        else:
+            lines.append("  Only lag: the consumer is ahead of the provider here. Look again later, or dump again.")
     return lines
 
 

@@ -330,4 +330,10 @@ def test_people_read_which_side_is_late(dumps: Dumps) -> None:
     code, out, _ = dumps.run("--ldif", ours, theirs)
     assert code == BEHIND
     assert "cn=more,dc=x  (behind: the provider)" in out
+    assert "the consumer is ahead of the provider here" in out
+    code, page, _ = dumps.run("--ldif", ours, theirs, "--format", "html")
+    assert "behind (the provider)" in page
+    assert "younger than what the provider says it has" in page
+    _, out, _ = dumps.run("--ldif", theirs, ours)
+    assert "cn=more,dc=x  (behind)" in out and "the consumer has not passed" in out
     assert SUFFIX not in out
