@@ -194,6 +194,8 @@ def why_not_healed(case: Case) -> str:
             f"touched, but the consumer's entryCSN {theirs.csn} is from the future, so it ignores what comes: repair it"
             " there"
         )
+    if ours and b"subentry" in [value.lower() for value in ours.values("objectClass")]:
+        return "touched, but a refresh never sends a subentry, only refreshAndPersist does: repair it there"
     if any(is_secret(each.name) for each in case.finding.attributes):
         return "touched, but not healed: the replicating identity may not see all of it, or a password policy keeps it"
     return "touched, but not healed: the replicating identity may not see all of it, or its stanza leaves it out"

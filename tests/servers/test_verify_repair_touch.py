@@ -26,6 +26,7 @@ from mendlab import (
 from replication import until, with_admin
 from verifying import ADMIN, SECRET, SlapdFactory, conf, verify
 
+from ldaprepl.domain.entry import Entry
 from ldaprepl.domain.sample import SUFFIX
 from ldaprepl.wire.slapdconf import Database, SlapdConf
 from ldaprepl.wire.slapdproc import Slapd
@@ -261,3 +262,17 @@ def test_a_consumer_that_asks_seldom_is_only_behind(slapd: SlapdFactory) -> None
     lab.consumer.restart()  # it asks when it starts
     lab.in_step()
     assert still_wrong(lab.provider, lab.consumer) == []
+
+
+@pytest.mark.parametrize(("kind", "healed"), [("refreshAndPersist", 1), ("refreshOnly interval=00:00:00:01", 0)])
+def test_a_subentry(slapd: SlapdFactory, kind: str, healed: int) -> None:
+    """A refresh leaves subentries out, touched or not."""
+    special = Entry(
+        f"cn=special,{SUFFIX}",
+        {"objectClass": (b"subentry", b"extensibleObject"), "cn": (b"special",), "subtreeSpecification": (b"{}",)},
+    )
+    lab = Native(slapd, [*sample(), special], lambda server: stanza(server, kind))
+    run = repair(lab.provider, lab.consumer, "touch", "--yes")
+    made = run.consumer["repair"]
+    assert (run.code, made["done"], made["healed"]) == (1 - healed, 1, healed), run.out
+    assert healed or "subentry" in made["refused"][0]["reason"]
