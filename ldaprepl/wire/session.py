@@ -8,6 +8,9 @@ libldap's exceptions to ours.
 from __future__ import annotations
 
 import threading
+import os
+import socket
+import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -239,6 +242,7 @@ def open_session(endpoint: Endpoint) -> Session:
         if endpoint.starttls:
             connection.start_tls_s()
         _bind(connection, endpoint)
+        _make_blocking(connection, endpoint.timeout)
     except ldap.INVALID_CREDENTIALS as error:
         raise Refused(
             f"{endpoint.uri} does not let {endpoint.bind} in: wrong password, or no such identity",
@@ -249,6 +253,20 @@ def open_session(endpoint: Endpoint) -> Session:
     except ldap.LDAPError as error:
         raise Refused(f"{endpoint.uri} does not let {endpoint.bind} in ({_words(error)})") from error
     return Session(endpoint, connection)
+
+
+def _make_blocking(connection: Any, seconds: float) -> None:
+    """Let a send wait for room, as long as the timeout.
+
+    With a network timeout libldap leaves the socket of a TLS connection non-blocking; when many requests are under way
+    it then reports LDAP_BUSY for one that it has queued all the same, and its message ID is lost.
+    """
+    if (number := connection.fileno()) < 0:
+        return
+    os.set_blocking(number, True)
+    with socket.socket(fileno=os.dup(number)) as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", max(1, round(seconds)), 0))
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", max(1, round(seconds)), 0))
 
 
 def _prepare_tls(connection: Any, endpoint: Endpoint) -> None:

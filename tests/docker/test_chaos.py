@@ -151,6 +151,7 @@ def test_the_consumer_dies(source: OpenLdap, version: str, server: ServerFactory
     with Relay(target, 10**9) as relay:
         assert sync(source.ldap_uri, relay.uri).code == 0
     assert_equal(source, target, FEW)
+    assert context(target) == context(source)
 
 
 @pytest.mark.shows("chaos, a server that stands still (SIGSTOP): exit 3 in time, and no harm when it wakes")
