@@ -7,10 +7,10 @@ libldap's exceptions to ours.
 
 from __future__ import annotations
 
-import threading
 import os
 import socket
 import struct
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
