@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from ldaprepl.cli import options
+from ldaprepl.cli import options, verify_blindness
 from ldaprepl.cli.output import progress
 from ldaprepl.domain.ldifstream import decode_lines, split_record
 from ldaprepl.domain.matching import Schema
@@ -87,6 +87,10 @@ def _checked(given: options.Given) -> list[str]:
         raise UsageError("--repair and --ldif do not go together", "Repair with both servers running.")
     if given["state"] or given["cron"] or given["since_last"]:
         raise UsageError("--state and --ldif do not go together", "What a dump holds cannot be remembered of a server.")
+    if given["mesh"]:
+        raise UsageError("--mesh and --ldif do not go together", "Compare two dumps at a time.")
+    if verify_blindness.wanted(given):
+        raise UsageError("an auditor and --ldif do not go together", "What is hidden shows on a running server only.")
     if given["stanza"]:
         raise UsageError("--ldif and --stanza do not go together", "Name the servers with --provider and --consumer.")
     if not given["provider"] and len(names) + len(given["consumers"]) < 2:

@@ -313,6 +313,10 @@ def test_an_empty_file_is_not_a_directory_without_entries(dumps: Dumps) -> None:
         (["--ldif", "{a}", "{b}", "--stanza", "ldapi:///"], "do not go together"),
         (["--ldif", "{a}", "--provider", "ldap://127.0.0.1:1"], "--base"),
         (["{a}", "{b}"], "--ldif"),
+        (["--ldif", "{a}", "{b}", "--mesh"], "do not go together"),
+        (["--ldif", "{a}", "{b}", "--state", "{folder}/s"], "do not go together"),
+        (["--ldif", "{a}", "{b}", "--repair", "ldif"], "do not go together"),
+        (["--ldif", "{a}", "{b}", "--auditor-sasl", "EXTERNAL"], "do not go together"),
     ],
 )
 def test_wrong_usage_is_said_with_its_cure(dumps: Dumps, words: list[str], said: str) -> None:
