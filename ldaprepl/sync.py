@@ -18,7 +18,7 @@ from ldaprepl.domain.cookie import SyncCookie
 from ldaprepl.domain.csn import CsnSet
 from ldaprepl.domain.entry import Entry
 from ldaprepl.domain.glue import key_at
-from ldaprepl.domain.plan import is_made
+from ldaprepl.domain.plan import LOCAL, is_made
 from ldaprepl.domain.refresh import Kind, NoSync, Outcome, ProviderWentBack, RefreshRequired
 from ldaprepl.domain.scope import ReplicationScope, Scope
 from ldaprepl.domain.syncrun import UNWRITABLE, Listed, Method, Mode, Settings, Stale, SyncReport
@@ -27,8 +27,6 @@ from ldaprepl.errors import GuardRefused
 from ldaprepl.ports import Clock, Progress
 from ldaprepl.scan import BY_DN, Scanner
 from ldaprepl.syncports import Parties
-
-_LOCAL = "local:"  # keys of consumer entries that have no identity of the provider's
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +163,7 @@ class _Run:
         for each in self.parties.replica.listing():
             key = self._consumer_key(each, by_dn, known)
             if key in rows:
-                key = f"{_LOCAL}{each.dn}"  # two entries with one identity: a half-done move by somebody
+                key = f"{LOCAL}{each.dn}"  # two entries with one identity: a half-done move by somebody
             old = known.get(key)
             stamp = each.stamp if self.mode is Mode.UPDATEDN else (old.csn if old else "")
             if interrupted and (old is None or old.csn != stamp):
@@ -209,8 +207,8 @@ class _Run:
         if self.by_dn:
             return BY_DN + dn_key.decode("utf-8", "surrogateescape")
         if self.mode is Mode.PLAIN:
-            return by_dn.get(dn_key) or f"{_LOCAL}{each.uuid or each.dn}"
-        return each.uuid or f"{_LOCAL}{each.dn}"
+            return by_dn.get(dn_key) or f"{LOCAL}{each.uuid or each.dn}"
+        return each.uuid or f"{LOCAL}{each.dn}"
 
     # -- what the provider says --------------------------------------------------------------------------------------
 
@@ -275,7 +273,7 @@ class _Run:
         """Entries that were refused before come again, until they fit or are gone."""
         again = [each.key for each in self.state.refused() if each.key not in answer.received]
         again = [
-            key for key in again if key not in answer.gone and not key.startswith((BY_DN, _LOCAL)) and not is_made(key)
+            key for key in again if key not in answer.gone and not key.startswith((BY_DN, LOCAL)) and not is_made(key)
         ]
         for entry in self._find(again) if again else ():
             if entry.uuid:

@@ -89,12 +89,18 @@ def cli(ctx: click.Context) -> int | None:
     return ExitCode.USAGE
 
 
+_PLAINLY = {"a valid float range": "a number", "a valid integer range": "a whole number"}
+
+
 def complaint(error: Exception) -> tuple[ExitCode, str] | None:
     """What click's own exceptions mean: exit code and text; None for any other."""
     match error:
         case click.ClickException():
             where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "ldaprepl"
-            return ExitCode.USAGE, f"{where}: {printable(error.format_message())}"
+            said = " ".join(error.format_message().split())  # click's lists of choices have lines and tabs
+            for its, ours in _PLAINLY.items():
+                said = said.replace(its, ours)
+            return ExitCode.USAGE, f"{where}: {printable(said)}"
         case click.Abort():
             return ExitCode.INTERRUPTED, "ldaprepl: interrupted; nothing was decided."
     return None

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from ldaprepl.cli import options
+from ldaprepl.cli.given import read_password
 from ldaprepl.cli.output import emit
 from ldaprepl.cli.pairing import Pairing, pairings, provider_uris
 from ldaprepl.domain import dn, profile
@@ -75,9 +76,10 @@ def _from_pairings(found: Sequence[Pairing], given: Mapping[str, Any]) -> Drafts
         if pairing.problem:
             options.notice(f"{pairing.name} is left out: {pairing.problem.message}")
     usable = [pairing for pairing in found if not pairing.problem]
+    files = _files(given)
     for pairing in usable:
-        providers = [_server(endpoint, servers) for endpoint in pairing.providers]
-        consumers = [_server(endpoint, servers) for endpoint in pairing.consumers]
+        providers = [_server(endpoint, servers, files) for endpoint in pairing.providers]
+        consumers = [_server(endpoint, servers, files) for endpoint in pairing.consumers]
         name = pairing.name.replace(" ", "") or given["name"]
         values: dict[str, Value] = {"provider": providers, "consumers": consumers, **_scope(pairing.scope)}
         if pairing.peer:
@@ -86,6 +88,19 @@ def _from_pairings(found: Sequence[Pairing], given: Mapping[str, Any]) -> Drafts
     if not replicas:
         raise UsageError("nothing is left to write", "The notes say why.")
     return list(servers.values()), replicas
+
+
+def _files(given: Mapping[str, Any]) -> list[tuple[Secret, str]]:
+    """Passwords that have a file of their own already: the new file names it and holds no copy."""
+    files = [file for file in (given["password_file"], given["consumer_password_file"]) if file and file.is_file()]
+    return [(read_password(file, quiet=True), str(file.absolute())) for file in files]
+
+
+def _kept(values: dict[str, Value], files: list[tuple[Secret, str]]) -> dict[str, Value]:
+    for password, file in files:
+        if values.get("password") == password:
+            return {**{key: value for key, value in values.items() if key != "password"}, "password_file": file}
+    return values
 
 
 def _scope(scope: ReplicationScope) -> dict[str, Value]:
@@ -103,7 +118,7 @@ def _scope(scope: ReplicationScope) -> dict[str, Value]:
     return values
 
 
-def _server(endpoint: Endpoint, servers: dict[str, Draft]) -> str:
+def _server(endpoint: Endpoint, servers: dict[str, Draft], own: list[tuple[Secret, str]]) -> str:
     """The name of this server's table, which is made where there is none that says the same."""
     values: dict[str, Value] = {"uri": endpoint.uri}
     match endpoint.bind:
@@ -130,6 +145,7 @@ def _server(endpoint: Endpoint, servers: dict[str, Draft]) -> str:
     elif isinstance(endpoint.bind, Simple) and not endpoint.address.on_this_machine:
         values["allow_cleartext"] = True
         options.notice(f"the password goes to {endpoint.uri} in the clear, as before; starttls = true protects it")
+    values = _kept(values, own)
     for draft in servers.values():
         if draft.values == values:
             return draft.name

@@ -181,6 +181,9 @@ def _password(given: Given, file: Path | None, variable: str, dn: str) -> Secret
     return _asked[variable, dn]
 
 
+_read: set[Path] = set()
+
+
 def read_password(file: Path, *, quiet: bool = False) -> Secret:
     """The whole content of the file, but for one final newline, as most files have one. Raises `UsageError`."""
     try:
@@ -188,6 +191,8 @@ def read_password(file: Path, *, quiet: bool = False) -> Secret:
         mode = file.stat().st_mode
     except OSError as error:
         raise UsageError(f"the password file {file} cannot be read ({error.strerror})") from None
+    quiet = quiet or file in _read  # each side reads it, and once is enough to be told
+    _read.add(file)
     if not quiet and stat.S_ISREG(mode) and mode & (stat.S_IRWXO | stat.S_IWGRP):
         notice(f"the password file {file} is open to others; chmod 600 closes it")
     if content.endswith(b"\n"):

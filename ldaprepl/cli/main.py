@@ -6,6 +6,7 @@ so it runs with its standalone mode off and everything is mapped here. Commands 
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import signal
@@ -22,6 +23,7 @@ _NAGIOS = ("check",)
 _DEBUG = "LDAPREPL_DEBUG"
 _PYTHON_LDAP = ("ldap", "_ldap")  # its package and its compiled part, which may find no libldap
 _NO_PYTHON_LDAP = "this needs python-ldap, which cannot be loaded here"
+_FULL = "ldaprepl: no space is left where something had to be written.\n  Make room for the output and for TMPDIR."
 _GET_PYTHON_LDAP = (
     "Debian and Ubuntu: apt install python3-ldap; with pip or pipx: install 'ldaprepl[sync]', which needs the packages "
     "libldap2-dev, libsasl2-dev and gcc."
@@ -36,6 +38,8 @@ def main() -> NoReturn:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     signal.signal(signal.SIGTERM, _terminate)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup
+        signal.signal(signal.SIGHUP, _terminate)
     code = run(sys.argv[1:])
     try:
         sys.stdout.flush()
@@ -46,7 +50,7 @@ def main() -> NoReturn:
 
 
 def run(arguments: list[str]) -> int:
-    """Run one command line; its exit code. Nothing but `SystemExit` from SIGTERM escapes."""
+    """Run one command line; its exit code. Nothing but `SystemExit` from SIGTERM and SIGHUP escapes."""
     try:
         return _run(arguments)
     except (Exception, KeyboardInterrupt) as error:
@@ -90,6 +94,9 @@ def _failure(error: Exception | KeyboardInterrupt) -> tuple[ExitCode, str]:
         case BrokenPipeError():
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return ExitCode.UNDECIDED, ""
+        case OSError(errno=errno.ENOSPC):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still buffered must go somewhere
+            return ExitCode.UNDECIDED, _FULL
     if "click" in sys.modules:
         from ldaprepl.cli.commands import complaint
 
@@ -104,9 +111,10 @@ def _failure(error: Exception | KeyboardInterrupt) -> tuple[ExitCode, str]:
 
 
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:
-    """SIGTERM unwinds like Ctrl-C, so that temporary files and servers go away."""
+    """SIGTERM, and SIGHUP of a closed terminal, unwind like Ctrl-C, so that temporary files and servers go away."""
+    text = f"ldaprepl: ended by {signal.Signals(number).name} before it was done.\n"
     try:
-        os.write(2, b"ldaprepl: ended by SIGTERM before it was done.\n")  # print() cannot be entered twice
+        os.write(2, text.encode())  # print() cannot be entered twice
     except OSError:
         pass
     sys.exit(128 + number)

@@ -17,14 +17,13 @@ from ldaprepl.domain import dn as names
 from ldaprepl.domain.change import Change, Modify, Rename, Translation, difference
 from ldaprepl.domain.entry import Entry
 from ldaprepl.domain.matching import Schema
-from ldaprepl.domain.plan import Plan
+from ldaprepl.domain.plan import LOCAL, Plan
 from ldaprepl.domain.planner import plan
 from ldaprepl.domain.repair import Unrepaired
 from ldaprepl.domain.secretnames import is_secret
 from ldaprepl.domain.tree import ROOT, Memory, Naming, Tree, grow
 from ldaprepl.domain.verdict import Finding, Kind
 
-_LOCAL = "local:"  # keys of consumer entries without an identity of their own
 _STAMPED = frozenset(("entrycsn", "modifiersname", "modifytimestamp"))  # what a rename writes
 
 
@@ -71,7 +70,7 @@ def remedy(
         dn_key = naming.key(entry.dn)
         if dn_key not in by_dn:
             key = entry.uuid or ""
-            key = key if key and key not in entries else f"{_LOCAL}{entry.dn}"
+            key = key if key and key not in entries else f"{LOCAL}{entry.dn}"
             by_dn[dn_key], entries[key] = key, entry
     memory, orphans = grow(((key, entry.dn, "") for key, entry in entries.items()), naming)
     made = Remedy(Tree(Part(memory.nodes, held=held)), held=entries)
@@ -99,7 +98,7 @@ def _want(made: Remedy, case: Case, held: str, translation: Translation) -> None
         return
     key = held or case.ours.uuid or ""
     if not key or (not held and (key in made.held or key in made.wanted)):  # two entries with one identity happen
-        key = f"{_LOCAL}new:{case.ours.dn}"
+        key = f"{LOCAL}new:{case.ours.dn}"
     made.wanted[key] = translation.entry(case.ours)
     made.cases[key] = case
 

@@ -12,6 +12,8 @@ from ldaprepl.domain.change import BOX, Change, Delete
 from ldaprepl.domain.entry import Entry
 from ldaprepl.domain.glue import is_glue
 
+LOCAL = "local:"  # begins the key of an entry of the consumer that has no identity of the provider's
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:

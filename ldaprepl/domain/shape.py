@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from ldaprepl.domain.change import SMALL_TREE
 from ldaprepl.domain.entry import Entry
 from ldaprepl.domain.glue import is_glue
-from ldaprepl.domain.plan import is_made
+from ldaprepl.domain.plan import LOCAL, is_made
 from ldaprepl.domain.tree import ROOT, Naming, Tree
 
 _ELSEWHERE = ("referral", "alias")
@@ -61,7 +61,8 @@ def objections(
             target = b" ".join(top.values("ref") or top.values("aliasedObjectName")).decode("utf-8", "replace")
             yield f"the provider's base {naming.base!r} is {_a(word)} now, to {target!r}: its tree is elsewhere"
             return
-    if before.base and base and base != before.base and not (is_glue(base) or is_glue(before.base)):
+    known = before.base and not (is_glue(before.base) or before.base.startswith(LOCAL))
+    if known and base and base != before.base and not is_glue(base):
         yield (
             f"the base {naming.base!r} is not the entry that it was (entryUUID {base}, before {before.base}): the"
             " provider was loaded anew, or is another one"

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _INVALID_CREDENTIALS = 49
 _HAS_EXPIRED = 10  # X509_V_ERR_CERT_HAS_EXPIRED
+_NO_SUCH_NAME = ("invalid server address", "Name or service not known")  # ldap3's words, and those of getaddrinfo
 _ERRNO = re.compile(r"\[Errno -?\d+\] ([^'\")\]]+)")
 
 
@@ -45,8 +46,11 @@ def tls_context(endpoint: Endpoint) -> ssl.SSLContext:
 
 def unreachable(uri: str, error: BaseException) -> LdapreplError:
     """No connection, or nobody at the other end who answers as an LDAP server does."""
+    reason = text_of(error)
+    if reason in _NO_SUCH_NAME:
+        return ServerUnavailable(f"{uri} cannot be reached (no address for this name)", "Check the name, and DNS.")
     return ServerUnavailable(
-        f"{uri} cannot be reached ({text_of(error)})",
+        f"{uri} cannot be reached ({reason})",
         "Check host and port, that the server runs, and that nothing between here and there blocks the way.",
     )
 

@@ -134,6 +134,17 @@ def test_questions_on_a_terminal(home: Path) -> None:
     assert profiles.replica("copy").get("consumers") == ("b",)
 
 
+def test_a_password_stays_in_its_own_file(home: Path) -> None:
+    """The new file names it: a second copy is a second place to guard and to change."""
+    (home / "pw").write_text("s3cret\n")
+    (home / "pw").chmod(0o600)
+    words = ["--provider", "ldapi://%2Fa", "--consumer", "ldapi://%2Fb", "-b", "dc=x", "-D", "cn=x", "-y", "pw"]
+    assert run(["config", "new", *words, "-o", "new.toml"]) == 0
+    assert "s3cret" not in (home / "new.toml").read_text()
+    profiles = profilefile.read(home / "new.toml")
+    assert {server.get("password_file") for server in profiles.servers.values()} == {str(home / "pw")}
+
+
 def test_what_is_in_force_and_why(home: Path, capsys: Capture) -> None:
     (home / ".ldaprc").write_text("\nTLS_REQCERT never\n")
     (home / "pw").write_text("s3cret")

@@ -115,6 +115,21 @@ def test_what_ldapsearch_calls_otherwise(capsys: pytest.CaptureFixture[str]) -> 
         assert set(re.findall(r"--[a-z-]+", hint)) <= known | {"--config"}
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["completion"], "Choose from: bash, fish, zsh"),
+        (["verify", "--settle", "soon"], "'soon' is not a number."),
+        (["verify", "--limit", "few"], "'few' is not a whole number."),
+    ],
+)
+def test_wrong_values_are_told_in_plain_words(
+    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(arguments) == 2
+    assert words in capsys.readouterr().err
+
+
 def test_a_command_that_is_nearly_right_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["verfy"]) == 2
     assert "verify" in capsys.readouterr().err

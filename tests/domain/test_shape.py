@@ -20,8 +20,10 @@ HELD: Rows = {
 }  # fmt: skip
 
 
-def words(received: Rows, gone: set[str], naming: Naming = NAMING, contexts: tuple[str, ...] = ()) -> list[str]:
-    held = {key: dn for key, dn in HELD.items() if naming.holds_base or key != "base"}
+def words(
+    received: Rows, gone: set[str], naming: Naming = NAMING, contexts: tuple[str, ...] = (), base: str = "base"
+) -> list[str]:
+    held = {base if key == "base" else key: dn for key, dn in HELD.items() if naming.holds_base or key != "base"}
     tree = Tree(grow(((key, dn, "") for key, dn in held.items()), naming)[0])
     entries = {key: Entry(dn, {}) for key, dn in received.items()}
     before = shape(tree, gone - set(received), naming, contexts)
@@ -60,6 +62,11 @@ def test_without_the_base_in_scope_the_topmost_entries_are_the_branches() -> Non
 def test_the_base_is_somebody_else() -> None:
     (text,) = words({"other": BASE}, {"base"})
     assert "entryUUID other, before base" in text
+
+
+def test_a_base_that_nobody_knows_by_its_identity_may_become_the_providers() -> None:
+    """The first run onto a consumer that somebody filled by hand, written plainly: its identities are its own."""
+    assert words({"other": BASE}, {"local:base"}, base="local:base") == []
 
 
 def test_a_part_that_the_provider_keeps_elsewhere() -> None:

@@ -68,6 +68,17 @@ def test_help_into_a_closed_pipe(arguments: list[str]) -> None:
     assert "Exception" not in done.stderr
 
 
+@pytest.mark.parametrize("arguments", [["--help"], ["verify", "--help-all"], ["--version"]])
+def test_help_onto_a_full_disk(arguments: list[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([*PROGRAM, *arguments], env=environment(), stdout=full, stderr=subprocess.PIPE, text=True,
+                              check=False)  # fmt: skip
+    assert done.returncode in (2, 3)
+    assert "space" in done.stderr
+    assert "a bug" not in done.stderr
+    assert "Exception" not in done.stderr
+
+
 @pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
 @pytest.mark.parametrize("form", ["text", "json", "html"])
 def test_names_that_no_locale_expects(pair: tuple[Slapd, Slapd], locale: str, form: str, tmp_path: Path) -> None:

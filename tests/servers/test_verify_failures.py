@@ -272,7 +272,8 @@ def stuck(provider: Slapd, tmp_path: Path) -> Iterator[Any]:
 
 
 @pytest.mark.parametrize(
-    ("number", "code", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "SIG")]
+    ("number", "code", "word"),
+    [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "SIGTERM"), (signal.SIGHUP, 129, "SIGHUP")],
 )
 def test_a_signal_ends_it_with_one_line(stuck: subprocess.Popen[bytes], number: int, code: int, word: str) -> None:
     stuck.send_signal(number)
