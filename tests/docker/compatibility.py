@@ -17,7 +17,6 @@ import pytest
 VARIABLE = "LDAPREPL_COMPATIBILITY"
 SINGLE = ("2.4", "2.5", "2.6", "389 DS")
 _RESULTS: dict[tuple[str, str], str] = {}
-_SERVERS: dict[str, str] = {}  # version: exact version, as the programs say
 _REASONS: dict[tuple[str, str], str] = {}
 _SIGNS = {"passed": "✓", "failed": "✗", "skipped": "–"}
 _WORST = ("failed", "skipped", "passed")
@@ -38,11 +37,6 @@ class Pair:
 
     def __str__(self) -> str:
         return self.provider if self.provider == self.consumer else f"{self.provider} → {self.consumer}"
-
-
-def servers(version: str, exact: str) -> None:
-    """Note the exact version of a server that was used."""
-    _SERVERS[version] = exact
 
 
 @pytest.hookimpl(wrapper=True)
@@ -72,8 +66,6 @@ def text() -> str:
     """The whole document."""
     columns = sorted({column for _, column in _RESULTS}, key=lambda column: (" → " in column, column))
     parts = [HEAD]
-    if _SERVERS:
-        parts.append("Servers: " + ", ".join(f"{exact}" for _, exact in sorted(_SERVERS.items())) + ".\n\n")
     for title, chosen in (
         ("One version", [each for each in columns if each in SINGLE]),
         ("Two versions (provider → consumer)", [each for each in columns if " → " in each]),
