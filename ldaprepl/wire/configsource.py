@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from ldaprepl.domain import cnconfig, slapdconf
+from ldaprepl.domain.config import SectionKind
 from ldaprepl.domain.lint_source import Source
 from ldaprepl.domain.version import Version
 from ldaprepl.domain.versionguess import Certainty, guess
@@ -25,6 +26,12 @@ from ldaprepl.wire.stream import Stream, open_stream
 
 _URL: Final = re.compile(r"ldap[si]?://", re.IGNORECASE)
 _LDIF: Final = re.compile(r"\s*(?:#[^\n]*\n|version:[^\n]*\n|\s)*dn::?\s", re.IGNORECASE)
+_GLOBAL_DIRECTIVES: Final = frozenset(
+    ("include", "moduleload", "modulepath", "serverid", "pidfile", "argsfile", "loglevel", "access", "limits",
+     "attributetype", "attributetypes", "objectclass", "objectclasses", "tlscacertificatefile", "syncprov-checkpoint",
+     "syncprov-sessionlog", "overlay", "suffix", "rootdn", "index", "updatedn", "updateref", "multiprovider",
+     "mirrormode", "configdir")
+)  # fmt: skip
 _FILE_KEYWORDS: Final = ("tls_cacert", "tls_cert", "tls_key")
 
 
@@ -52,6 +59,7 @@ class ConfigReader:
         else:
             path = Path(name)
             source = _folder(path, name) if path.is_dir() else _file(path, name)
+            _must_configure(source)
             source = replace(source, absent=frozenset(_absent(source)))
         if self.version is not None:
             source = replace(source, version=self.version, assumed=False)
@@ -125,6 +133,15 @@ def _folder(path: Path, name: str) -> Source:
     texts = {inside: _text(file) for inside, file in files.items()}
     shown = {f"{name.rstrip('/')}/{inside}": file for inside, file in files.items()}
     return Source(name, cnconfig.read_folder(texts), texts, folder=name.rstrip("/"), open_to=_open_to(shown))
+
+
+def _must_configure(source: Source) -> None:
+    """A file of something else has no findings, and must not look clean for it. Raises `UsageError`."""
+    sections = source.configuration.sections
+    held = {setting.name for section in sections for setting in section.settings}
+    whole = any(section.kind is not SectionKind.GLOBAL for section in sections)
+    if not whole and not held & _GLOBAL_DIRECTIVES and not list(source.configuration.stanzas):
+        raise UsageError(f"{source.name} holds no configuration of slapd", "Is it the right file?")
 
 
 def _text(path: Path) -> str:

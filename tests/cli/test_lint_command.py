@@ -237,3 +237,11 @@ def test_bytes_that_are_no_text_do_not_stop_it(tmp_path: Path, capsys: pytest.Ca
     path.chmod(0o600)
     for form in ("text", "json", "sarif"):
         assert lint(capsys, str(path), "--format", form)[0] in (0, 1)
+
+
+def test_a_file_of_something_else_does_not_look_clean(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    for number, text in enumerate(("127.0.0.1 localhost\n", "", "dn: dc=x\nobjectClass: domain\ndc: x\n")):
+        file = tmp_path / str(number)
+        file.write_text(text)
+        assert run(["lint", str(file)]) == 2
+        assert "holds no configuration of slapd" in capfd.readouterr().err

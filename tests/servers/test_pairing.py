@@ -198,9 +198,9 @@ def test_the_command_line_wins(consumer: Slapd, provider: Slapd, capsys: Capture
     ("name", "text", "words"),
     [
         ("no.conf", None, "cannot be read"),
-        ("empty.conf", "", "has no syncrepl stanza"),
+        ("empty.conf", "", "holds no configuration of slapd"),
         ("plain.conf", "database mdb\n", "has no syncrepl stanza"),
-        ("words.txt", "Dear sir,\n", "has no syncrepl stanza"),
+        ("words.txt", "Dear sir,\n", "holds no configuration of slapd"),
         ("bad.ldif", "dn: cn=config\nolcX\n", "Is it LDIF of cn=config"),
     ],
 )

@@ -1,0 +1,36 @@
+"""A state file is replaced in each run, so it must never be a file of somebody else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ldaprepl.errors import UsageError
+from ldaprepl.wire.lock import locked
+
+
+@pytest.mark.parametrize(
+    "content", [b"root:x:0:0:root:/root:/bin/sh\n", b"[]", b"{'a': 1}", b"\x00\x01", b"dn: cn=config\n"]
+)
+def test_a_file_of_somebody_else_is_left_as_it_is(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "passwd"
+    file.write_bytes(content)
+    with pytest.raises(UsageError, match="no state file"), locked(file):
+        pytest.fail("it would have been replaced")
+    assert file.read_bytes() == content
+    assert [path.name for path in tmp_path.iterdir()] == ["passwd"]
+
+
+@pytest.mark.parametrize("content", [None, b"", bytes(4096), b'{\n  "schema": 1,', b"{", b'{"schema": 1}\n'])
+def test_ours_is_taken_also_when_it_was_cut(tmp_path: Path, content: bytes | None) -> None:
+    if content is not None:
+        (tmp_path / "state").write_bytes(content)
+    with locked(tmp_path / "state"):
+        pass
+
+
+def test_a_folder_or_a_device_is_no_state_file(tmp_path: Path) -> None:
+    for place in (tmp_path, Path("/dev/null")):
+        with pytest.raises(UsageError), locked(place):
+            pass
