@@ -14,7 +14,7 @@ from ldaprepl.cli.init_apply import Running, apply, check_apply, consumer_findin
 from ldaprepl.cli.init_mirror import other_node
 from ldaprepl.cli.init_parts import PYTHON, Job, check_usage, text_of
 from ldaprepl.cli.init_seed import write_seed
-from ldaprepl.cli.output import emit, progress
+from ldaprepl.cli.output import check_writable, emit, progress
 from ldaprepl.cli.pairing import filled
 from ldaprepl.domain import syncvalues
 from ldaprepl.domain.blueprint import Places
@@ -104,6 +104,8 @@ def command(**given: Any) -> int:
         raise UsageError("it is not said what to look at", "Give --provider and --base, or --profile.")
     check_usage(given)
     check_apply(given)
+    check_writable(given["output"])
+    check_writable(given["seed"])
     endpoint = _way(options.provider_endpoint(given))
     job = _job(given, access_of(endpoint), options.replication_scope(given))
     _check_text(text_of(job))  # what cannot be written is said before anything is asked

@@ -68,6 +68,12 @@ members = all_of(  # of commands that look at any number of servers
 pair = all_of(  # where the options, a stanza or this machine's own configuration may say it
     click.option("--provider", metavar="URI", help="ldap://, ldaps:// or ldapi:// URL."), _consumers, _base, source
 )
+one_pair = all_of(  # the same with one consumer
+    click.option("--provider", metavar="URI", help="ldap://, ldaps:// or ldapi:// URL."),
+    click.option("--consumer", "consumers", metavar="URI", multiple=True, help="The server to write to."),
+    _base,
+    source,
+)
 
 _SASL = click.Choice(MECHANISMS)
 identity = all_of(
@@ -149,6 +155,7 @@ __all__ = [
     "identity",
     "members",
     "notice",
+    "one_pair",
     "one_provider",
     "output",
     "pair",

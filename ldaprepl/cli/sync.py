@@ -40,7 +40,7 @@ _JITTER = 0.1  # part of the interval
 
 
 @click.command("sync", cls=Command)
-@options.pair
+@options.one_pair
 @options.identity
 @options.consumer_identity
 @options.tls

@@ -110,11 +110,13 @@ def render(report: VerifyReport) -> str:
 
 
 def _head(report: VerifyReport, consumer: ConsumerReport, made: RepairReport) -> list[str]:
+    if made.halted and not made.acted:
+        return _halted(made)
     said = [
         f"Makes {consumer.uri} equal to {report.provider} in {_findings(made.planned)}: {_counts(made.changes)}.",
         *_refused(made),
     ]
-    if not made.changes or (made.halted and not made.acted):
+    if not made.changes:
         return said
     if _holds_secrets(made.changes):
         said.append("It holds secrets (userPassword and the like): keep it closed.")
@@ -138,11 +140,13 @@ def _head(report: VerifyReport, consumer: ConsumerReport, made: RepairReport) ->
 
 
 def _touch_head(report: VerifyReport, consumer: ConsumerReport, made: RepairReport) -> list[str]:
+    if made.halted and not made.acted:
+        return _halted(made)
     said = [
         f"Touches {report.provider}, so that native syncrepl heals {consumer.uri} in {_findings(made.planned)}.",
         *_refused(made),
     ]
-    if not made.changes or (made.halted and not made.acted):
+    if not made.changes:
         return said
     controls = "-M -e relax" if made.relax else "-M"
     said += [
@@ -155,8 +159,12 @@ def _touch_head(report: VerifyReport, consumer: ConsumerReport, made: RepairRepo
 
 
 def _refused(made: RepairReport) -> list[str]:
-    halted = [f"NOTHING IS REPAIRED: {made.halted}. {made.cure}"] if made.halted else []
-    return halted + [f"Not repaired: {each.dn}: {each.reason}" for each in made.refused]
+    cut = [f"It was cut off: {made.halted}. {made.cure}"] if made.halted else []
+    return cut + [f"Not repaired: {each.dn}: {each.reason}" for each in made.refused]
+
+
+def _halted(made: RepairReport) -> list[str]:
+    return [f"NOTHING IS REPAIRED: {made.halted}. {made.cure}"]
 
 
 def _counts(changes: Sequence[Change]) -> str:

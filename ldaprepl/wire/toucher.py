@@ -62,9 +62,10 @@ class Toucher:
         added: list[int] = []
         try:
             for number, each in enumerate(moments):
+                added.append(number)  # before it is there: Ctrl-C may come while the answer does
                 reasons[number] = self._add(each)
-                if not reasons[number]:
-                    added.append(number)
+                if reasons[number]:
+                    added.pop()
         finally:
             for number in reversed(added):
                 reasons[number] = self.remove(moments[number].dn)

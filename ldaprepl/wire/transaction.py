@@ -5,7 +5,7 @@ root DSE lists the extended operation but not the control.
 
 Slapd answers a queued operation a moment before the thread that took it lets go of it, and the end of the transaction
 frees it: 2.6.10 died of that in one first fill out of four, on a busy machine, whether the operations were sent at once
-or one by one. So there is a pause between the last answer and the end; with it, none of 40 such fills failed.
+or one by one. So there is a pause between the last answer and the end; with it, none of 28 such fills failed.
 
 When the end fails, back-mdb of 2.6.10 remembers attribute types that were rolled back with the rest, and what is
 written afterwards cannot be read any more, not even after a restart. So nothing may be written then, and transactions
