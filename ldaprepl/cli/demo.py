@@ -117,7 +117,8 @@ def _keep(stage: Stage, teller: _Teller) -> None:
         f"  ldapsearch -x -H {provider} -D {REPLICA} -y {file} -b {SUFFIX}\n"
         f"  ldaprepl verify --provider {provider} --consumer {consumer} -b {SUFFIX} -D {REPLICA} -y {file}\n"
         f"  ldaprepl verify --provider {provider} --consumer {consumer} -b {SUFFIX} -D {rootdn} -y {rootpw} "
-        f"--repair touch --yes\n\nThis stops them and removes their files:\n\n  kill {keeper}",
+        f"--consumer-bind-dn {REPLICA} --consumer-password-file {file} --repair touch --yes\n\n"
+        f"This stops them and removes their files:\n\n  kill {keeper}",
     )
 
 
