@@ -5,8 +5,6 @@ named, the stanzas in the live cn=config of the slapd on this machine. What the 
 Whatever a plain check does not need is imported where it is needed.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from ldaprepl.cli import given as options

@@ -5,8 +5,6 @@ for `matching` to say. Look-up by name ignores case, as attribute names do (RFC 
 description whole: `cn` does not find `cn;lang-de`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import NamedTuple
 

@@ -5,8 +5,6 @@ Behind is measured in what matters: how many changes the consumer lacks, and the
 between two contextCSN values is no lag: after a quiet weekend one write makes it two days. `judgement` has the rules.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import IntEnum, StrEnum

@@ -8,8 +8,6 @@ always looks young, and a delete leaves no entry. So the oldest stamp known to b
 (`Debt`) until the consumer's contextCSN covers it. Without a memory the age is a lower bound, and called so.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -47,7 +45,7 @@ class Reference(NamedTuple):
     whole: bool = True
 
     @classmethod
-    def of(cls, before: Mapping[str, Sight], after: Mapping[str, Sight]) -> Reference:
+    def of(cls, before: Mapping[str, Sight], after: Mapping[str, Sight]) -> "Reference":
         """From the sights of the providers by URI, taken before and after the consumers were read."""
         newest: dict[int, tuple[Csn, str]] = {}
         for uri, sight in before.items():

@@ -5,8 +5,6 @@ words are those of the `syncrepl` keywords in slapd.conf(5): searchbase, scope, 
 suffixmassage.
 """
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import NamedTuple
 

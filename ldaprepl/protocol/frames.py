@@ -7,8 +7,6 @@ else is decoded at once. What arrives is hostile until proven otherwise: each le
 parent, a message may not exceed a limit, and a message of an operation that nobody asked for is an error.
 """
 
-from __future__ import annotations
-
 from enum import IntEnum
 from typing import NamedTuple
 

@@ -5,8 +5,6 @@ guessed. Diagnostic text is decoded for display, with a replacement character fo
 stay bytes.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import NamedTuple
 

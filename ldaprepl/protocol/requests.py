@@ -5,8 +5,6 @@ A bulk read and its partner on the other server are sent with the same message I
 equal frames.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 

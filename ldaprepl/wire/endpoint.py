@@ -4,8 +4,6 @@ TLS is verified unless the user said otherwise in words, and a password never cr
 user said so: `checked` refuses the combination before any socket exists.
 """
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import NamedTuple
@@ -124,7 +122,7 @@ class Endpoint(NamedTuple):
         secret = isinstance(self.bind, Simple) or (isinstance(self.bind, Sasl) and self.bind.password is not None)
         return secret and not address.on_this_machine and not self.tls.allow_cleartext
 
-    def checked(self) -> Endpoint:
+    def checked(self) -> "Endpoint":
         """This endpoint, or `UsageError` when it asks for something unsafe or impossible."""
         address = self.address
         if self.tls.starttls and address.scheme != "ldap":
