@@ -20,21 +20,23 @@ from ldaprepl.domain.verdict import ConsumerReport, Problem, VerifyReport
 from ldaprepl.errors import LdapreplError
 from ldaprepl.mutualcheck import MutualCheck
 from ldaprepl.ports import Directory, Ending
-from ldaprepl.verify import Look, Options, Tools, second_look
+from ldaprepl.verify import Look, Options, Tools, second_look, unfollowed, unknown_attributes
 
 
 def verify_mesh(servers: Sequence[Directory], scope: ReplicationScope, tools: Tools, options: Options) -> VerifyReport:
-    """Compare every entry of `scope` on all servers. Raises `LdapreplError` when not one of them shows a schema."""
+    """Compare every entry of `scope` on all servers. Raises `LdapreplError` when not one of them shows a schema, and
+    `UsageError` when none of the attributes is known to it."""
     started = tools.clock.monotonic()
     problems: list[Problem | None] = [None] * len(servers)
     comparer = Comparer(_schema(servers, options, problems), scope, tools.split, tools.values)
+    unknown = unknown_attributes(comparer.schema, scope)
     tools.progress.phase("reading")
     with ExitStack() as opened:
         joins = {
             pair: Join(comparer.same_frames, opened.enter_context(tools.overflow()))
             for pair in combinations(range(len(servers)), 2)
         }
-        _read(servers, comparer, tools, problems, joins)
+        notes = _read(servers, comparer, tools, problems, joins)
         looks = {pair: _look(servers, pair, join, problems) for pair, join in joins.items()}
     reports = []
     for (left, right), look in looks.items():
@@ -42,7 +44,7 @@ def verify_mesh(servers: Sequence[Directory], scope: ReplicationScope, tools: To
         if report.problem is None:
             check = MutualCheck(servers[left], servers[right], comparer, tools.clock, options.settle)
             report = second_look(check, look, tools.progress)
-        reports.append(report)
+        reports.append(replace(report, notes=(*unknown, *notes[left], *notes[right], *report.notes)))
     first = next((number for number, problem in enumerate(problems) if problem is None), 0)
     csns = CsnSet() if problems[first] else _csns(servers[first], scope)
     return VerifyReport(scope.base, servers[0].uri, csns, tuple(reports), tools.clock.monotonic() - started)
@@ -67,8 +69,10 @@ def _read(
     tools: Tools,
     problems: list[Problem | None],
     joins: dict[tuple[int, int], Join],
-) -> None:
+) -> list[tuple[str, ...]]:
+    """Read all servers side by side; what is to be noted of each."""
     scope = comparer.scope
+    notes: list[tuple[str, ...]] = [()] * len(servers)
     reading: list[int] = []
     for number, server in enumerate(servers):
         if problems[number] is None:
@@ -82,6 +86,7 @@ def _read(
         number = reading[index]
         if isinstance(item, Ending):
             problems[number] = problems[number] or item.problem
+            notes[number] = unfollowed(servers[number].uri, item)
             if not item.problem and not seen[number]:
                 problems[number] = Problem(
                     f"{servers[number].uri} showed no entry at all: nothing can be compared",
@@ -96,6 +101,7 @@ def _read(
                     join.feed(Side.PROVIDER if number == pair[0] else Side.CONSUMER, item)
                 except LdapreplError as error:
                     problems[number] = Problem(error.message, error.cure)
+    return notes
 
 
 def _look(servers: Sequence[Directory], pair: tuple[int, int], join: Join, problems: Sequence[Problem | None]) -> Look:

@@ -18,6 +18,7 @@ from ldaprepl.domain.verdict import Problem, State
 from ldaprepl.errors import LdapreplError
 from ldaprepl.ports import Clock, Directory, Ending, Progress, Pump
 from ldaprepl.recheck import Recheck
+from ldaprepl.verify import unknown_attributes
 
 _NAMES = ("1.1",)
 _NAMED = 3  # entries named in the finding
@@ -47,8 +48,10 @@ class Options:
 def spot_check(
     provider: Directory, consumers: Sequence[Directory], scope: ReplicationScope, tools: Tools, options: Options
 ) -> Mapping[str, Finding]:
-    """Findings by URI; servers whose sample is equal have none. Raises `LdapreplError` without the provider."""
+    """Findings by URI; servers whose sample is equal have none. Raises `LdapreplError` without the provider, and where
+    it knows none of the attributes."""
     comparer = Comparer(provider.schema(), scope, tools.split, tools.values)
+    unknown_attributes(comparer.schema, scope)
     drawn = _draw([provider, *consumers], scope, tools, options.count)
     found: dict[str, Finding] = {}
     ours = drawn[0]

@@ -55,7 +55,7 @@ def verify(
     schema = Schema.EMPTY if options.bytewise else provider.schema()
     images = [held for held in (provider, *consumers) if isinstance(held, Still)]
     comparer = Comparer(schema, scope, tools.split, tools.values, selective=bool(images))
-    unknown = _unknown(schema, scope)
+    unknown = unknown_attributes(schema, scope)
     tools.progress.phase("reading")
     first = first_look(provider, consumers, comparer, tools)
     if isinstance(provider, Still):
@@ -99,7 +99,7 @@ def undecided(scope: ReplicationScope, provider: str, consumers: Sequence[str], 
     return VerifyReport(scope.base, provider, CsnSet(), reports)
 
 
-def _unknown(schema: Schema, scope: ReplicationScope) -> tuple[str, ...]:
+def unknown_attributes(schema: Schema, scope: ReplicationScope) -> tuple[str, ...]:
     """Notes on attributes that the provider does not know. Raises `UsageError` when no other is to be compared."""
     from ldaprepl.domain.standardschema import STANDARD  # a short run needs no schema at all
 
@@ -202,9 +202,7 @@ class _Pairing:
             return
         if isinstance(item, Ending):
             self.problem = item.problem
-            if item.references:
-                who = "the provider" if side is Side.PROVIDER else self.consumer.uri
-                self._notes.append(f"{who} answered with {item.references} references; they were not followed")
+            self._notes += unfollowed("the provider" if side is Side.PROVIDER else self.consumer.uri, item)
             return
         try:
             self._join.feed(side, item)
@@ -249,6 +247,11 @@ class _Pairing:
             f"{who} showed no entry at all{', not even the base' if whole else ''}: nothing can be compared",
             "Check --base, --scope and --filter, and that this identity may read there.",
         )
+
+
+def unfollowed(who: str, ending: Ending) -> tuple[str, ...]:
+    """A note where references came instead of entries."""
+    return (f"{who} answered with {ending.references} references; they were not followed",) if ending.references else ()
 
 
 def second_look(check: Recheck | ImageCheck, look: Look, progress: Progress) -> ConsumerReport:

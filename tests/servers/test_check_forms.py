@@ -53,6 +53,13 @@ def test_a_sample_finds_what_equal_stamps_hide(pair, check) -> None:
     assert f"2 of 4 sampled entries are not the same: ou=left,{SUFFIX}, ou=lost,{SUFFIX}" in found.line
 
 
+def test_a_sample_without_any_known_attribute_is_no_verdict(live, check) -> None:
+    """Nothing would be compared, so everything be the same."""
+    provider, consumer = live
+    found = check([provider], [consumer], "--sample", "5", "--attrs", "descripton")
+    assert (found.code, "no attribute descripton" in found.line) == (UNKNOWN, True)
+
+
 def test_a_sample_that_is_cut_is_no_verdict(slapd: SlapdFactory, check) -> None:
     first = stamp(HOUR)
     entries = {f"n{number}": first for number in range(9)}

@@ -188,3 +188,16 @@ def test_people_read_the_pairs(slapd: SlapdFactory) -> None:
     assert f"EQUAL: {servers[1].ldap_uri} against {servers[0].ldap_uri}, " in run.out
     assert "against <code" in mesh(servers, "--format", "html").out
     assert mesh(servers, "--state", "x").code == 2
+
+
+def test_attributes_that_no_server_knows_are_not_called_equal(slapd: SlapdFactory) -> None:
+    """Nothing would be compared, and all pairs be equal."""
+    servers = [slapd(peer(number, [])) for number in (1, 2)]
+    for server in servers:
+        filled(server, list(stamped(directory(5))))
+    run = mesh(servers, "--attrs", "descripton")
+    assert run.code == 2
+    assert "descripton" in run.err
+    run = mesh(servers, "--attrs", "descripton", "--attrs", "cn")
+    assert run.code == 0
+    assert all("descripton" in " ".join(consumer["notes"]) for consumer in run.report["consumers"])
