@@ -17,9 +17,7 @@ from ldaprepl.domain.join import Suspects
 from ldaprepl.domain.timing import judged
 from ldaprepl.domain.verdict import Kind
 from ldaprepl.ports import Clock, Directory, Progress, Still
-from ldaprepl.recheck import BREATH, CHUNK, Outcome, chunks, dns_of, found, names_of, text
-
-_HALVES = (Kind.MISSING, Kind.EXTRA)
+from ldaprepl.recheck import BREATH, HALVES, Outcome, chunks, dns_of, found, names_of, text, torn
 
 
 class ImageCheck:
@@ -64,15 +62,11 @@ class ImageCheck:
         return self._marked(self._comparer.classify(ours, theirs)), len(ours)
 
     def _joined(self, divergences: list[Divergence]) -> list[Divergence]:
-        """A missing and an extra entry with one entryUUID that fell into different chunks are one renamed entry."""
-        missing, extra = (
-            {d.finding.uuid for d in divergences if d.finding.kind is kind and d.finding.uuid} for kind in _HALVES
-        )
-        both = missing & extra
-        whole = [d for d in divergences if d.finding.kind not in _HALVES or d.finding.uuid not in both]
-        halves = sorted((d for d in divergences if d not in whole), key=lambda d: d.finding.uuid) if both else []
-        for first in range(0, len(halves), CHUNK):  # an even number: the two halves of a pair stay together
-            whole += self._look(dns_of(halves[first : first + CHUNK], self._comparer))[0]
+        """With both halves of each renamed entry as one."""
+        both, pieces = torn(divergences)
+        whole = [d for d in divergences if d.finding.kind not in HALVES or d.finding.uuid not in both]
+        for piece in pieces:
+            whole += self._look(dns_of(piece, self._comparer))[0]
         return whole
 
     def _marked(self, divergences: list[Divergence]) -> list[Divergence]:

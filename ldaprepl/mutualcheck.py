@@ -10,11 +10,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ldaprepl.domain.compare import Divergence
-from ldaprepl.domain.csn import CsnSet
 from ldaprepl.domain.verdict import Finding, Kind, Late, State
 from ldaprepl.recheck import Gate, Recheck, covers
-
-_POLL = (0.05, 1.0)  # seconds between two looks at a contextCSN: the first, the longest
 
 
 class MutualCheck(Recheck):
@@ -23,21 +20,11 @@ class MutualCheck(Recheck):
     def _answered(self, gate: Gate) -> Gate:
         """Wait until the first server has passed what the second shows now."""
         target = self._consumer.context_csn(self._comparer.scope.consumer_base)
-        have = self._passed(target)
-        return gate._replace(back=have.covers_all(target) if target and have else None)
-
-    def _passed(self, target: CsnSet) -> CsnSet:
         base = self._comparer.scope.base
         have = self._provider.context_csn(base)
-        pause, longest = _POLL
-        while target and have and not have.covers_all(target):
-            left = self._deadline - self._clock.monotonic()
-            if left <= 0:
-                break
-            self._clock.sleep(min(pause, left))
-            pause = min(pause * 2, longest)
-            have = self._provider.context_csn(base)
-        return have
+        if not target or not have:
+            return gate._replace(back=None)
+        return gate._replace(back=self._passed(self._provider, base, target, have).covers_all(target))
 
     def _state(self, divergence: Divergence, gate: Gate) -> State | None:
         if not divergence.stable:

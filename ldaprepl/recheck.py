@@ -30,8 +30,9 @@ from ldaprepl.ports import Clock, Directory, Progress
 
 CHUNK = 2000  # suspects held decoded at once
 _ROUNDS = 3  # that are made at least while something is not decided
+HALVES = (Kind.MISSING, Kind.EXTRA)  # what a renamed entry looks like to whoever sees one of its names only
 BREATH = 0.05  # seconds between two rounds, more than a contextCSN trails the change it stands for
-_POLL = (0.05, 1.0)  # seconds between two looks at the consumer's contextCSN: the first, the longest
+_POLL = (0.05, 1.0)  # seconds between two looks at a contextCSN: the first, the longest
 
 
 class Outcome(NamedTuple):
@@ -115,8 +116,8 @@ class Recheck:
         for done, chunk in chunks(dns):
             divergences, gate, held = self._look(chunk)
             present += held
-            whole = [d for d in divergences if d.finding.kind not in (Kind.MISSING, Kind.EXTRA)]
-            halves += [(d, gate) for d in divergences if d.finding.kind in (Kind.MISSING, Kind.EXTRA)]
+            whole = [d for d in divergences if d.finding.kind not in HALVES]
+            halves += [(d, gate) for d in divergences if d.finding.kind in HALVES]
             self._sort(whole, gate, decided, undecided)
             progress.advance(done)
         self._sort_halves(halves, decided, undecided)
@@ -125,15 +126,13 @@ class Recheck:
     def _sort_halves(
         self, halves: list[tuple[Divergence, Gate]], decided: list[Finding], undecided: list[Divergence]
     ) -> None:
-        """A missing and an extra entry with one entryUUID that fell into different chunks are one renamed entry."""
-        missing = {d.finding.uuid for d, _ in halves if d.finding.kind is Kind.MISSING and d.finding.uuid}
-        both = {d.finding.uuid for d, _ in halves if d.finding.kind is Kind.EXTRA and d.finding.uuid in missing}
+        """Those that have no other half are sorted as they are."""
+        both, pieces = torn([divergence for divergence, _ in halves])
         for divergence, gate in halves:
             if divergence.finding.uuid not in both:
                 self._sort([divergence], gate, decided, undecided)
-        renamed = sorted((d for d, _ in halves if d.finding.uuid in both), key=lambda d: d.finding.uuid)
-        for first in range(0, len(renamed), CHUNK):  # an even number: the two halves of a pair stay together
-            divergences, gate, _ = self._look(dns_of(renamed[first : first + CHUNK], self._comparer))
+        for piece in pieces:
+            divergences, gate, _ = self._look(dns_of(piece, self._comparer))
             self._sort(divergences, gate, decided, undecided)
 
     def _look(self, dns: Sequence[str]) -> tuple[list[Divergence], Gate, int]:
@@ -213,12 +212,17 @@ class Recheck:
                 self._clock.sleep(max(0.0, self._deadline - self._clock.monotonic()))
                 self._waited_blind = True
             return Gate(target, have, None)
+        have = self._passed(self._consumer, base, target, have)
+        return Gate(target, have, have.covers_all(target))
+
+    def _passed(self, server: Directory, base: str, target: CsnSet, have: CsnSet) -> CsnSet:
+        """The contextCSN of a server when it has passed `target`, or at the deadline; `have` is what it shows now."""
         pause, longest = _POLL
         while not have.covers_all(target) and (left := self._deadline - self._clock.monotonic()) > 0:
             self._clock.sleep(min(pause, left))
             pause = min(pause * 2, longest)
-            have = self._consumer.context_csn(base)
-        return Gate(target, have, have.covers_all(target))
+            have = server.context_csn(base)
+        return have
 
     def _sort(
         self, divergences: Iterable[Divergence], gate: Gate, decided: list[Finding], undecided: list[Divergence]
@@ -315,6 +319,17 @@ def dns_of(divergences: Iterable[Divergence], comparer: Comparer) -> list[str]:
         if finding.consumer_dn:
             names[comparer.provider_dn(finding.consumer_dn)] = None
     return list(names)
+
+
+def torn(divergences: Iterable[Divergence]) -> tuple[set[str], Iterator[Sequence[Divergence]]]:
+    """A missing and an extra entry with one entryUUID that fell into different chunks are one renamed entry: these
+    entryUUIDs, and their divergences in pieces that are to be looked at once more."""
+    halves = [d for d in divergences if d.finding.kind in HALVES and d.finding.uuid]
+    missing, extra = ({d.finding.uuid for d in halves if d.finding.kind is kind} for kind in HALVES)
+    both = missing & extra
+    renamed = sorted((d for d in halves if d.finding.uuid in both), key=lambda d: d.finding.uuid)
+    # an even number: the two halves of a pair stay together
+    return both, (renamed[first : first + CHUNK] for first in range(0, len(renamed), CHUNK))
 
 
 def chunks(dns: Sequence[str]) -> Iterator[tuple[int, Sequence[str]]]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ldaprepl.domain.compare import Comparer
+from ldaprepl.domain.compare import Comparer, Divergence
 from ldaprepl.domain.csn import CsnSet
 from ldaprepl.domain.entry import Entry
 from ldaprepl.domain.join import Suspects
@@ -24,7 +24,7 @@ from ldaprepl.domain.matching import Schema
 from ldaprepl.domain.scope import ReplicationScope
 from ldaprepl.domain.verdict import Finding, Kind, State
 from ldaprepl.protocol.messages import decode_entry, decode_values
-from ldaprepl.recheck import Recheck
+from ldaprepl.recheck import CHUNK, Recheck, torn
 
 BASE = "dc=x"
 SETTLE = 1.0
@@ -315,3 +315,23 @@ def test_entries_above_that_are_not_shown_leave_lasting_findings_lasting() -> No
         found = recheck.judge(all_names(moving), moving).findings
         assert {(finding.kind, finding.dn) for finding in found} == expected
         assert {finding.state for finding in found} == {State.LASTING}
+
+
+def test_both_halves_of_a_renamed_entry_are_looked_at_together() -> None:
+    """Two names of one entry, far apart: a missing and an extra entry for whoever never sees both."""
+    renamed = [f"{number:08x}" for number in range(CHUNK)]
+    found = [Divergence(Finding(Kind.MISSING, f"cn={uuid},{BASE}", uuid=uuid), None, None) for uuid in renamed]
+    found += [Divergence(Finding(Kind.EXTRA, f"ou={uuid},{BASE}", uuid=uuid), None, None) for uuid in renamed[::-1]]
+    alone = [Finding(Kind.MISSING, f"cn=a,{BASE}", uuid="a"), Finding(Kind.EXTRA, f"cn=b,{BASE}", uuid="b")]
+    nameless = [Finding(kind, f"cn=c,{BASE}") for kind in (Kind.MISSING, Kind.EXTRA)]
+    other = Finding(Kind.DIFFERS, f"cn=d,{BASE}", uuid=renamed[0])
+    found += [Divergence(each, None, None) for each in (*alone, *nameless, other)]
+    both, pieces = torn(found)
+    assert both == set(renamed)
+    seen = []
+    for piece in pieces:
+        uuids = [divergence.finding.uuid for divergence in piece]
+        assert len(uuids) <= CHUNK
+        assert sorted(uuids) == sorted([*set(uuids), *set(uuids)])
+        seen += uuids
+    assert sorted(seen) == sorted([*renamed, *renamed])
