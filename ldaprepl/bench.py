@@ -59,7 +59,7 @@ class Bench:
             if ((our is None) is (finding.kind is Kind.EXTRA)) and ((their is None) is (finding.kind is Kind.MISSING)):
                 cases.append(Case(finding, our, their))
             else:
-                moved.append(Unrepaired(finding.dn, "it changed while it was looked at: verify again"))
+                moved.append(Unrepaired(finding.dn, "it changed while it was looked at: verify again", finding.uuid))
         return cases, moved
 
     def _place(self, finding: Finding) -> str:
@@ -108,7 +108,7 @@ def set_aside(findings: Sequence[Finding], mode: RepairMode) -> tuple[list[Findi
     for finding in findings:
         code = finding.cause.code if finding.cause else ""
         if finding.cause is not None and (code in _NEVER or (mode is RepairMode.TOUCH and code in _NOT_BY_TOUCH)):
-            refused.append(Unrepaired(finding.dn, f"{code}: {finding.cause.text}"))
+            refused.append(Unrepaired(finding.dn, f"{code}: {finding.cause.text}", finding.uuid))
         else:
             good.append(finding)
     return good, refused
@@ -149,14 +149,15 @@ BRAKE_CURE = "Nothing was written. Look for the cause of so many first; if they 
 
 def after(report: ConsumerReport, outcome: Outcome, acted: Sequence[Finding], made: RepairReport) -> ConsumerReport:
     """The report with what is left: `outcome` judged the entries of `acted`, the others stay as they were."""
-    untouched = [finding for finding in report.findings if finding not in acted]
-    left = {_key(finding) for finding in outcome.findings} | {finding.dn for finding in outcome.findings}
-    causes = {(finding.kind, _key(finding)): finding.cause for finding in acted}
+    done = set(acted)
+    untouched = [finding for finding in report.findings if finding not in done]
+    left = {finding.key for finding in outcome.findings} | {finding.dn for finding in outcome.findings}
+    causes = {(finding.kind, finding.key): finding.cause for finding in acted}
     found = [
-        replace(finding, cause=causes.get((finding.kind, _key(finding)))) if finding.state is State.LASTING else finding
+        replace(finding, cause=causes.get((finding.kind, finding.key))) if finding.state is State.LASTING else finding
         for finding in outcome.findings
     ]
-    healed = sum(_key(finding) not in left and finding.dn not in left for finding in acted)
+    healed = sum(finding.key not in left and finding.dn not in left for finding in acted)
     return replace(
         report,
         contextcsn=outcome.contextcsn,
@@ -165,7 +166,3 @@ def after(report: ConsumerReport, outcome: Outcome, acted: Sequence[Finding], ma
         notes=report.notes + tuple(note for note in outcome.notes if note not in report.notes),
         repair=replace(made, healed=healed),
     )
-
-
-def _key(finding: Finding) -> str:
-    return finding.uuid or finding.dn

@@ -64,8 +64,7 @@ class _Touching:
     def run(self, report: ConsumerReport) -> ConsumerReport:
         left = self.toucher.leftovers(self.bench.comparer.scope.base)
         findings, hopeless = set_aside(lasting(report), RepairMode.TOUCH)
-        keys = {finding.dn: _key(finding) for finding in report.findings}
-        self.refused |= {keys[each.dn]: each for each in hopeless}
+        self.refused |= {each.key: each for each in hopeless}
         round_, _ = self._round(findings)
         plan = self._plan(round_, left, findings)
         too_many = brake(self.settings, findings, report)
@@ -83,7 +82,7 @@ class _Touching:
             notes.append(f"{len(round_.waiting):,} of these wait for others to be healed first, and are not shown")
         return RepairReport(
             RepairMode.TOUCH,
-            planned=sum(_key(finding) not in self.refused for finding in findings),
+            planned=sum(finding.key not in self.refused for finding in findings),
             refused=tuple(self.refused.values()),
             changes=tuple(changes),
             relax=any(each.relaxed for each in round_.touches) or bool(round_.moments),
@@ -94,17 +93,16 @@ class _Touching:
 
     def _round(self, findings: Sequence[Finding]) -> tuple[Round, dict[str, Case]]:
         """What can be touched now, of what has not been touched yet."""
-        fresh = [finding for finding in findings if _key(finding) not in self.refused]
+        fresh = [finding for finding in findings if finding.key not in self.refused]
         cases, moved = self.bench.gather(fresh)
-        keys = {finding.dn: _key(finding) for finding in fresh}
-        self.refused |= {keys[each.dn]: each for each in moved}
+        self.refused |= {each.key: each for each in moved}
         for case in [case for case in cases if case.ours is not None and not case.ours.csn]:
             self._refuse(case.finding, "the provider's entry has no entryCSN: there is no syncrepl to wait for")
         for case in [case for case in cases if case.ours is not None and not case.ours.values("objectClass")]:
             self._refuse(case.finding, "the provider does not show its objectClass to this identity")
-        cases = [case for case in cases if _key(case.finding) not in self.refused]
-        by_key = {_key(case.finding): case for case in cases}
-        new = [case for case in cases if _key(case.finding) not in self.touched]
+        cases = [case for case in cases if case.finding.key not in self.refused]
+        by_key = {case.finding.key: case for case in cases}
+        new = [case for case in cases if case.finding.key not in self.touched]
         return next_round(new, self._seen(cases), self.schema, self.places), by_key
 
     def _seen(self, cases: Sequence[Case]) -> Seen:
@@ -119,7 +117,7 @@ class _Touching:
         return Seen(held, [dn for dn in below if key_of(dn) not in keys and key_of(dn) not in moving])
 
     def _refuse(self, finding: Finding, reason: str) -> None:
-        self.refused[_key(finding)] = Unrepaired(finding.dn, reason)
+        self.refused[finding.key] = Unrepaired(finding.dn, reason, finding.uuid)
 
     def _act(
         self, report: ConsumerReport, left: Sequence[str], findings: Sequence[Finding], plan: RepairReport
@@ -147,8 +145,8 @@ class _Touching:
         except LdapreplError as error:
             halted, cure = f"the repair was cut off: {error.message}", error.cure or "Run it again."
         for finding in open_:
-            case = by_key.get(_key(finding))
-            if _key(finding) in self.touched and _key(finding) not in self.refused and case is not None:
+            case = by_key.get(finding.key)
+            if finding.key in self.touched and finding.key not in self.refused and case is not None:
                 self._refuse(finding, why_not_healed(self._now(case, finding)))
         if late:
             note = f"the consumer had not passed all of it after {self.bench.settle:g} s (--settle): verify again later"
@@ -176,8 +174,4 @@ class _Touching:
         if reason:
             self._refuse(finding, reason)
         else:
-            self.touched[_key(finding)] = finding
-
-
-def _key(finding: Finding) -> str:
-    return finding.uuid or finding.dn
+            self.touched[finding.key] = finding

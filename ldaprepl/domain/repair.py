@@ -28,6 +28,12 @@ class Unrepaired:
 
     dn: str
     reason: str
+    uuid: str = ""
+
+    @property
+    def key(self) -> str:
+        """That of its finding: another entry may have this DN on the other side."""
+        return self.uuid or self.dn
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,6 +138,11 @@ class Finding:
     since: Since | None = None  # None: nothing is remembered
     late: Late = Late.CONSUMER  # of meaning where the state is `behind`
 
+    @property
+    def key(self) -> str:
+        """Which entry it is about: the entryUUID, or the DN of one that has none."""
+        return self.uuid or self.dn
+
 
 @dataclass(frozen=True, slots=True)
 class Reach:
