@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ldaprepl.check import Member, Tools
+from ldaprepl.domain.dn import moved
 from ldaprepl.domain.duration import words
 from ldaprepl.domain.health import Criterion, Finding, Policy, Status
 from ldaprepl.domain.scope import ReplicationScope
@@ -76,7 +77,7 @@ def _watch(
     waiting = list(members)
     while waiting:
         for member in tuple(waiting):
-            dn = canary.dn if member.provider else _renamed(canary.dn, scope)
+            dn = canary.dn if member.provider else moved(canary.dn, scope.base, scope.consumer_base)
             arrived = _arrived(member.replica, dn, canary.attribute, value)
             seconds = tools.clock.monotonic() - started
             if arrived:
@@ -102,9 +103,3 @@ def _arrived(replica: Replica, dn: str, name: str, value: bytes) -> bool | None:
 def _late(seconds: float, policy: Policy) -> Finding | None:
     status = policy.of_lag(seconds)
     return Finding(Criterion.CANARY, status, f"the canary took {words(seconds)}") if status is not Status.OK else None
-
-
-def _renamed(dn: str, scope: ReplicationScope) -> str:
-    if dn.lower().endswith(scope.base.lower()):
-        return dn[: len(dn) - len(scope.base)] + scope.consumer_base
-    return dn

@@ -15,7 +15,7 @@ from datetime import datetime
 
 from ldaprepl.domain import schemagap
 from ldaprepl.domain.deduction import NOTHING, Evidence, Place, Setting, causes, notes
-from ldaprepl.domain.dn import move
+from ldaprepl.domain.dn import moved
 from ldaprepl.domain.schemagap import Definition
 from ldaprepl.domain.scope import MATCH_ALL, ReplicationScope
 from ldaprepl.domain.verdict import ConsumerReport, Finding, Kind, State, VerifyReport
@@ -70,10 +70,10 @@ def _evidence(
     missing = _some([number for number in lasting if findings[number].kind is Kind.MISSING])
     extra = _some([number for number in lasting if findings[number].kind is Kind.EXTRA])
     if consumer and missing:
-        places = consumer.places([_there(findings[number].dn, scope) for number in missing])
+        places = consumer.places([moved(findings[number].dn, scope.base, scope.consumer_base) for number in missing])
         _note(evidence, missing, places)
     if provider and extra:
-        places = provider.places([_here(findings[number].dn, scope) for number in extra])
+        places = provider.places([moved(findings[number].dn, scope.consumer_base, scope.base) for number in extra])
         _note(evidence, extra, places)
     if provider and consumer:
         _schema_gaps(evidence, findings, provider, consumer, scope)
@@ -133,20 +133,3 @@ def _some(numbers: list[int]) -> list[int]:
     if len(numbers) <= SAMPLE:
         return numbers
     return [numbers[index * len(numbers) // SAMPLE] for index in range(SAMPLE)]
-
-
-def _there(dn: str, scope: ReplicationScope) -> str:
-    return _moved(dn, scope.base, scope.consumer_base)
-
-
-def _here(dn: str, scope: ReplicationScope) -> str:
-    return _moved(dn, scope.consumer_base, scope.base)
-
-
-def _moved(dn: str, old: str, new: str) -> str:
-    if old == new:
-        return dn
-    try:
-        return move(dn, old, new)
-    except ValueError:
-        return dn

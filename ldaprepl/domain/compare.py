@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from sys import intern
 
-from ldaprepl.domain.dn import move, parent
+from ldaprepl.domain.dn import moved, parent
 from ldaprepl.domain.entry import Entry
 from ldaprepl.domain.join import fingerprint
 from ldaprepl.domain.matching import Schema
@@ -202,11 +202,11 @@ class Comparer:
 
     def provider_dn(self, dn: str) -> str:
         """A consumer's DN under the provider's base; unchanged where it lies elsewhere."""
-        return _moved(dn, self.scope.suffixmassage, self.scope.base) if self.scope.suffixmassage else dn
+        return moved(dn, self.scope.suffixmassage, self.scope.base) if self.scope.suffixmassage else dn
 
     def consumer_dn(self, dn: str) -> str:
         """A provider's DN under the consumer's base."""
-        return _moved(dn, self.scope.base, self.scope.suffixmassage) if self.scope.suffixmassage else dn
+        return moved(dn, self.scope.base, self.scope.suffixmassage) if self.scope.suffixmassage else dn
 
     def above(self, dn: str) -> list[str]:
         """The entries above a provider's DN, up to the base; none for the base itself or without one."""
@@ -340,13 +340,6 @@ def _missing(values: tuple[bytes, ...], keys: list[bytes], others: list[bytes]) 
         else:
             only.append(value)
     return tuple(only)
-
-
-def _moved(dn: str, old: str, new: str) -> str:
-    try:
-        return move(dn, old, new)
-    except ValueError:
-        return dn
 
 
 def _unchanged(value: bytes) -> bytes:

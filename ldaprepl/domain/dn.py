@@ -127,6 +127,14 @@ def move(dn: str, old_base: str, new_base: str) -> str:
     return ",".join([*kept, new_base]) if new_base else ",".join(kept)
 
 
+def moved(dn: str, old_base: str, new_base: str) -> str:
+    """The same; a DN that lies elsewhere, or is none, as it is."""
+    try:
+        return move(dn, old_base, new_base)
+    except ValueError:
+        return dn
+
+
 def _loose(rdns: tuple[Rdn, ...]) -> list[list[tuple[str, str]]]:
     return [sorted((name.lower(), _loose_value(value)) for name, value in rdn) for rdn in rdns]
 

@@ -170,6 +170,13 @@ def test_move(name: str, old: str, new: str, moved: str) -> None:
 def test_an_entry_outside_is_not_moved(name: str) -> None:
     with pytest.raises(ValueError, match="not below"):
         dn.move(name, "dc=x", "o=y")
+    assert dn.moved(name, "dc=x", "o=y") == name
+
+
+def test_a_base_in_another_spelling_is_the_same_base() -> None:
+    """The canary's DN comes from a person, and so does the base."""
+    assert dn.moved("ou=a, DC=x", "dc=x", "o=y") == "ou=a,o=y"
+    assert dn.moved("no DN", "dc=x", "o=y") == "no DN"
 
 
 @given(RDNS, st.sampled_from(["dc=x", "ou=a\\,b,dc=x", ""]), st.sampled_from(["o=y", "dc=p,dc=q"]))
