@@ -15,12 +15,12 @@ from ldaprepl.domain.configdiff import ConfigChange
 from ldaprepl.domain.consumerplan import ConsumerPlan
 from ldaprepl.domain.ldif import Record
 from ldaprepl.domain.provider import Finding, Outcome, Severity
+from ldaprepl.domain.schemagap import Published
 from ldaprepl.domain.scope import ReplicationScope
 from ldaprepl.domain.version import Version
 from ldaprepl.errors import LdapreplError
 from ldaprepl.ports import DirectoryReader, LiveConfig
 
-Schema = tuple[tuple[bytes, ...], tuple[bytes, ...]]  # attribute types and object classes, as published
 _FEW: Final = 100  # definitions that are asked for in one filter
 
 
@@ -30,19 +30,24 @@ def survey(config: LiveConfig, suffix: str) -> Survey:
 
 
 def missing_schema(
-    provider: DirectoryReader, scope: ReplicationScope, provided: Schema, held: Schema
+    provider: DirectoryReader, scope: ReplicationScope, provided: Published, held: Published
 ) -> Finding | None:
-    """An error when entries in scope use what the consumer's schema does not have: it would stop at the first."""
+    """An error when entries in scope use what the consumer's schema does not have: it would stop at the first. So it
+    is when the provider does not let them be counted."""
     lacking = schemagap.lacking(provided, held)
-    if not lacking:
-        return None
-    used = provider.count(scope, f"(&{scope.filter}{schemagap.user_filter(lacking[:_FEW])})", lambda _: None)
-    if used.outcome is Outcome.SUCCESS and not used.entries:
-        return None
-    names = ", ".join(each.name for each in lacking[:8]) + (", …" if len(lacking) > 8 else "")
-    text = f"the consumer's schema lacks what {used.entries} entries in scope use (among: {names})"
-    cure = "Load the provider's schema at the consumer first (ldapadd the file from slapd's schema folder)."
-    return Finding("schema-missing", Severity.ERROR, text, cure)
+    for first in range(0, len(lacking), _FEW):
+        some = lacking[first : first + _FEW]
+        used = provider.count(scope, f"(&{scope.filter}{schemagap.user_filter(some)})", lambda _: None)
+        if used.outcome is Outcome.SUCCESS and not used.entries:
+            continue
+        names = ", ".join(each.name for each in some[:8]) + (", …" if len(lacking) > 8 else "")
+        count = f"{used.entries} entries in scope use"
+        if used.outcome is not Outcome.SUCCESS:
+            count = f"{used.entries} entries in scope use, or more ({provider.uri} cut the answer: {used.outcome})"
+        cure = "Load the provider's schema at the consumer first (ldapadd the file from slapd's schema folder)."
+        text = f"the consumer's schema lacks what {count} (among: {names})"
+        return Finding("schema-missing", Severity.ERROR, text, cure)
+    return None
 
 
 def foreign_data(provider: DirectoryReader, consumer: DirectoryReader, scope: ReplicationScope) -> Finding | None:

@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 import click
 
 from ldaprepl import applyconfig
-from ldaprepl.applyconfig import Schema
 from ldaprepl.cli import options
 from ldaprepl.cli.init_parts import PYTHON, Job, records_of, updatedn_of
 from ldaprepl.domain.applyplan import Survey, objections, taken, written_objections
 from ldaprepl.domain.configdiff import ConfigChange
 from ldaprepl.domain.consumerplan import plan
 from ldaprepl.domain.provider import Finding
+from ldaprepl.domain.schemagap import Published
 from ldaprepl.errors import ExitCode, UsageError
 from ldaprepl.init_consumer import server_of, subschema
 from ldaprepl.ports import DirectoryReader, LiveConfig
@@ -34,7 +34,7 @@ class Running:
     config: LiveConfig
     reader: DirectoryReader
     survey: Survey
-    schema: Schema
+    schema: Published
 
 
 def check_apply(given: options.Given) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import subprocess
 import sys
 from typing import Any
@@ -15,8 +16,14 @@ from test_init_consumer import PASSWORD, READ_ALL, REPLICA, SUFFIX, SYNCPROV, ch
 from test_init_consumer import look as profile_of
 from test_init_consumer import provider as provider_with
 
+from ldaprepl.applyconfig import missing_schema
+from ldaprepl.domain.scope import ReplicationScope
+from ldaprepl.domain.secret import Secret
+from ldaprepl.wire.endpoint import Endpoint, Simple
+from ldaprepl.wire.probe import Probe
 from ldaprepl.wire.slapdconf import Database, SlapdConf
 from ldaprepl.wire.slapdproc import Slapd
+from ldaprepl.wire.stream import open_stream
 
 DATABASE = "olcDatabase={1}mdb,cn=config"
 
@@ -143,6 +150,17 @@ def test_a_consumer_without_the_schema_that_is_used(source: Slapd, slapd: SlapdF
     bare = empty(slapd, schemas=("core", "cosine"))
     done = run(source, bare, "--yes")
     assert done.returncode == 1 and "inetOrgPerson" in done.stderr and not rids(bare)
+
+
+def test_however_much_the_schema_lacks_what_is_used_of_it_is_found(source: Slapd) -> None:
+    """A site's own schema may have hundreds of definitions, and only the last of them be in use."""
+    unused = tuple(b"( 1.3.6.1.4.1.4203.666.%d NAME 'unused%d' )" % (number, number) for number in range(250))
+    held = ((), (b"( 2.5.6.0 NAME 'top' )",))
+    scope = ReplicationScope(SUFFIX)
+    with open_stream(Endpoint(source.ldap_uri, Simple(REPLICA, Secret(PASSWORD)))) as stream:
+        assert missing_schema(Probe(stream), scope, ((), unused), held) is None
+        found = missing_schema(Probe(stream), scope, ((b"( 2.5.4.3 NAME 'cn' )",), unused), held)
+    assert found is not None and re.search("lacks what [1-9][0-9]* entries", found.text)
 
 
 def elsewhere(slapd: SlapdFactory) -> Slapd:
