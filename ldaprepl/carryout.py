@@ -21,6 +21,7 @@ from ldaprepl.domain.planner import plan
 from ldaprepl.domain.shape import Shape, objections, shape
 from ldaprepl.domain.syncrun import Settings, Tally
 from ldaprepl.domain.tree import ROOT, Naming, Node, Tree
+from ldaprepl.domain.verdict import Problem
 from ldaprepl.errors import GuardRefused
 from ldaprepl.ports import Progress
 from ldaprepl.syncports import Parties
@@ -42,7 +43,7 @@ class CarryOut:
         self.refusals: list[Refusal] = []
         self.shown: list[Change] = []
         self.notes: list[str] = []
-        self.objections: list[str] = []  # of a dry run: what a real one would be refused for
+        self.objections: list[Problem] = []  # of a dry run: what a real one would be refused for
         self.solid = True
         self._deletes = self._held = 0  # in all of the run, and before it
         self._renamed: set[str] = set()
@@ -97,14 +98,14 @@ class CarryOut:
             found.append(f"{self._deletes} of {held} entries would be deleted; {allowed} are allowed")
             options.append(f"--max-delete {self._deletes}")
         if found:
-            cure = f"None of this was done. If it is right (see --dry-run), run once with {' '.join(options)}."
+            cure = f"None of this was done; --dry-run shows it. If it is right, run once with {' '.join(options)}."
             self._object("; ".join(found), cure)
 
     def _object(self, text: str, cure: str) -> None:
         """Refuse; a dry run goes on, to show what it is about."""
         if not self.settings.dry_run:
             raise GuardRefused(text, cure)
-        self.objections.append(text)
+        self.objections.append(Problem(text, cure))
 
     def _check_lost(self, mods: Sequence[Modify], wanted: Mapping[str, Entry]) -> None:
         """Refuse to take an attribute away from most of the entries that have it, or from the first ones when the
@@ -128,8 +129,8 @@ class CarryOut:
                 self._object(
                     f"{name} would be taken away from {count} of the {holders} entries that have it, because the"
                     " provider does not show it any more",
-                    "No attribute was changed. If an ACL hides it from this identity, mend that; if it is right (see"
-                    " --dry-run), run once with --accept-new-shape.",
+                    "No attribute was changed; --dry-run shows it. If an ACL hides it from this identity, mend that; if"
+                    " it is right, run once with --accept-new-shape.",
                 )
 
     # -- doing it ----------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from ldaprepl.domain.change import Change, MaxDelete
 from ldaprepl.domain.csn import CsnSet
 from ldaprepl.domain.entry import Entry
 from ldaprepl.domain.plan import Refusal
+from ldaprepl.domain.verdict import Problem
 from ldaprepl.errors import ExitCode, LdapreplError
 
 
@@ -88,7 +89,7 @@ class Tally:
 @dataclass(frozen=True, slots=True)
 class SyncReport:
     """A run that came to its end. `why` says how the method was chosen; `changes` only for a dry run, and
-    `objections` for which a real one would be refused."""
+    `objections` for which a real one would be refused, each with what it would take."""
 
     provider: str
     consumer: str
@@ -103,7 +104,7 @@ class SyncReport:
     changes: tuple[Change, ...] | None = None
     up_to_date: bool = False
     seconds: float = 0.0
-    objections: tuple[str, ...] = ()
+    objections: tuple[Problem, ...] = ()
 
     @property
     def exit_code(self) -> ExitCode:

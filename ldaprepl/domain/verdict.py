@@ -155,7 +155,7 @@ class Reach:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why a side could not be judged: one sentence and its cure."""
+    """What stands in the way, a side that cannot be judged mostly: one sentence and its cure."""
 
     text: str
     cure: str = ""

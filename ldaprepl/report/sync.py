@@ -26,12 +26,14 @@ _MODE = {
 def render_text(report: SyncReport, *, verbose: bool = False) -> str:
     """The summary line, then what needs attention."""
     lines = [_summary(report)]
+    for objection in report.objections:
+        lines.append(f"  {printable(objection.text)}")
+        lines.append(f"    {printable(objection.cure)}")
     lines += [f"  note: {printable(note)}" for note in report.notes]
     if verbose or report.mode is not Mode.UPDATEDN:
         lines.append(f"  written {_MODE[report.mode]}")
     if verbose and report.why:
         lines.append(f"  read by {report.method}: {printable(report.why)}")
-    lines += [f"  would be refused: {printable(text)}" for text in report.objections]
     for refusal in report.refusals[:_SHOWN]:
         lines.append(f"  refused: {printable(refusal.dn)}: {printable(refusal.reason)}")
     if len(report.refusals) > _SHOWN:
@@ -59,7 +61,7 @@ def _summary(report: SyncReport) -> str:
         f"{tally.added:,} added, {tally.modified:,} modified, {tally.renamed:,} renamed, {tally.deleted:,} deleted,"
         f" {tally.unchanged:,} unchanged, {len(report.refusals):,} refused"
     )
-    word = "would be done" if report.changes is not None else "done"
+    word = "would be refused" if report.objections else "would be done" if report.changes is not None else "done"
     return f"{word}: {where}, {counts}, {report.seconds:.1f} s ({report.method})"
 
 
@@ -84,7 +86,7 @@ def render_json(report: SyncReport) -> str:
         "unchanged": tally.unchanged,
         "refused": [{"dn": each.dn, "uuid": each.key, "reason": each.reason} for each in report.refusals],
         "contextcsn": report.contextcsn.texts(),
-        "would_be_refused": list(report.objections),
+        "would_be_refused": [each.text for each in report.objections],
         "notes": list(report.notes),
         "seconds": round(report.seconds, 3),
     }
