@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,7 +16,7 @@ from ldaprepl import __version__
 from ldaprepl.cli import options
 from ldaprepl.cli.command import Command
 from ldaprepl.cli.init_consumer import access_of
-from ldaprepl.cli.output import NoProgress, emit, progress
+from ldaprepl.cli.output import NoProgress, emit, progress, room
 from ldaprepl.cli.pairing import filled
 from ldaprepl.domain.lint import Finding, Hit, LintReport, Severity, finding
 from ldaprepl.domain.lint_multi import address
@@ -28,7 +29,7 @@ from ldaprepl.domain.words import Place
 from ldaprepl.errors import ExitCode, LdapreplError, Refused, UsageError
 from ldaprepl.init_consumer import examine
 from ldaprepl.lint import LiveLook, lint, lint_live, read
-from ldaprepl.report.lint import document, explain, render_json, render_sarif, render_text
+from ldaprepl.report.lint import WIDTH, document, explain, render_json, render_sarif, render_text
 from ldaprepl.wire.configsource import ConfigReader
 from ldaprepl.wire.endpoint import Anonymous, Bind, Endpoint, External, Simple, Tls
 from ldaprepl.wire.probe import Probe
@@ -102,7 +103,8 @@ def _rendered(given: options.Given, report: LintReport) -> str:
         case "sarif":
             return render_sarif(report, TABLE, __version__)
         case _:
-            return render_text(report, colour=options.colour_wanted() and given["output"] is None)
+            to = None if given["output"] else sys.stdout
+            return render_text(report, colour=options.colour_wanted() and to is not None, width=room(WIDTH, to))
 
 
 def _codes(names: list[str] | tuple[str, ...]) -> list[str]:

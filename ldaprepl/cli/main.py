@@ -6,6 +6,7 @@ so it runs with its standalone mode off and everything is mapped here. Commands 
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import gc
 import os
@@ -14,7 +15,7 @@ import sys
 from types import FrameType
 from typing import NoReturn
 
-from ldaprepl.errors import ExitCode, LdapreplError, MissingLibrary
+from ldaprepl.errors import ExitCode, LdapreplError, MissingLibrary, UsageError
 from ldaprepl.report.values import printable
 
 # Commands that speak Nagios. To a monitoring system 1 and 2 are alarms about the servers, so every failure is 3,
@@ -40,11 +41,7 @@ def main() -> NoReturn:
     signal.signal(signal.SIGTERM, _terminate)
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup
         signal.signal(signal.SIGHUP, _terminate)
-    code = run(sys.argv[1:])
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    code = _flushed(run(sys.argv[1:]))
     gc.freeze()  # or the interpreter looks for garbage in all that it is about to throw away
     sys.exit(code)
 
@@ -56,13 +53,35 @@ def run(arguments: list[str]) -> int:
     except (Exception, KeyboardInterrupt) as error:
         code, text = _failure(error)
     if arguments[:1] and arguments[0] in _NAGIOS:
+        from ldaprepl.cli.output import emit
         from ldaprepl.report import nagios
 
-        sys.stdout.write(nagios.failure(text))
+        try:
+            emit(nagios.failure(text), None)
+        except UsageError:  # standard output takes nothing, and mostly that is what there is to say
+            _complain(text)
         return nagios.UNKNOWN
     if text:
-        print(text, file=sys.stderr)
+        _complain(text)
     return code
+
+
+def _flushed(code: int) -> int:
+    """The exit code when the last of the output has gone out, which is no success where it could not."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still buffered must go somewhere
+        if code == ExitCode.OK and not isinstance(error, BrokenPipeError):
+            _complain(f"ldaprepl: standard output cannot be written ({error.strerror}).")
+            return ExitCode.UNDECIDED
+    return code
+
+
+def _complain(text: str) -> None:
+    """A line on standard error, if that takes one."""
+    with contextlib.suppress(OSError):
+        print(text, file=sys.stderr)
 
 
 def _run(arguments: list[str]) -> int:
@@ -92,10 +111,8 @@ def _failure(error: Exception | KeyboardInterrupt) -> tuple[ExitCode, str]:
             cure = f"\n  {printable(error.cure)}" if error.cure else ""
             return error.exit_code, f"ldaprepl: {printable(error.message)}.{cure}"
         case BrokenPipeError():
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return ExitCode.UNDECIDED, ""
         case OSError(errno=errno.ENOSPC):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still buffered must go somewhere
             return ExitCode.UNDECIDED, _FULL
     if "click" in sys.modules:
         from ldaprepl.cli.commands import complaint

@@ -7,10 +7,13 @@ import os
 import sys
 import time
 from pathlib import Path
+from typing import TextIO
 
 from ldaprepl.errors import UsageError
 
 _REDRAW = 0.1  # seconds
+_COLUMNS = 80  # of a terminal that does not tell
+_NARROWEST = 40  # below it nothing can be read anyway
 
 
 def emit(text: str, file: Path | None, mode: int | None = None) -> None:
@@ -40,10 +43,8 @@ def _print(text: str) -> None:
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
-    except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still buffered must go somewhere
-        if not isinstance(error, BrokenPipeError):
-            raise
+    except BrokenPipeError:
+        pass  # what is still buffered is dropped at the end
 
 
 def _replace(file: Path, text: str, mode: int | None) -> None:
@@ -63,6 +64,25 @@ def _replace(file: Path, text: str, mode: int | None) -> None:
         with contextlib.suppress(OSError):
             Path(name).unlink()
         raise
+
+
+def columns(stream: TextIO) -> int | None:
+    """The width of the terminal that the stream goes to, COLUMNS where that is set; None where it goes elsewhere."""
+    if not stream.isatty():
+        return None
+    said = os.environ.get("COLUMNS", "")
+    if said.isdecimal() and int(said):
+        return int(said)
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or _COLUMNS
+    except OSError:
+        return _COLUMNS
+
+
+def room(most: int, stream: TextIO | None) -> int:
+    """Characters for a line of sentences: `most`, and so in files and logs; less on a terminal that is narrower."""
+    width = columns(stream) if stream else None
+    return max(_NARROWEST, min(most, width or most))
 
 
 def _umask() -> int:
@@ -88,10 +108,8 @@ class TerminalProgress:
         if now - self._drawn < _REDRAW:
             return
         self._drawn = now
-        import shutil
-
-        width = shutil.get_terminal_size().columns - 1
-        sys.stderr.write("\r\x1b[K" + self._line(done, now - self._started)[:width])
+        width = columns(sys.stderr) or _COLUMNS
+        sys.stderr.write("\r\x1b[K" + self._line(done, now - self._started)[: width - 1])
         sys.stderr.flush()
 
     def _line(self, done: int, seconds: float) -> str:
@@ -112,7 +130,7 @@ class TerminalProgress:
 
 
 class NoProgress:
-    """For cron, pipes and --quiet."""
+    """For cron, pipes, dumb terminals and --quiet."""
 
     def phase(self, name: str, total: int | None = None) -> None:
         """Nothing."""
@@ -125,5 +143,6 @@ class NoProgress:
 
 
 def progress(quiet: bool) -> TerminalProgress | NoProgress:
-    """A progress line where somebody can see it."""
-    return NoProgress() if quiet or not sys.stderr.isatty() else TerminalProgress()
+    """A progress line where somebody can see it, on a terminal that can draw a line over itself."""
+    plain = not sys.stderr.isatty() or os.environ.get("TERM") == "dumb"
+    return NoProgress() if quiet or plain else TerminalProgress()

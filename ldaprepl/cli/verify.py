@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
 from ldaprepl.cli import options, verify_blindness, verify_mesh, verify_repair
 from ldaprepl.cli.command import Command
-from ldaprepl.cli.output import check_writable, emit, progress
+from ldaprepl.cli.output import check_writable, emit, progress, room
 from ldaprepl.cli.pairing import Pairing, pairings
 from ldaprepl.cli.verify_dumps import dumps
 from ldaprepl.cli.verify_memory import Amnesia, memory, memory_of
@@ -103,10 +104,10 @@ def _say(reports: Sequence[VerifyReport], given: options.Given) -> None:
     if not verify_repair.is_output(given):
         emit(_rendered(reports, given), given["output"])
     elif not given["quiet"]:
-        click.echo(_rendered(reports, given), nl=False, err=True)
+        click.echo(_rendered(reports, given, sys.stderr), nl=False, err=True)
 
 
-def _rendered(reports: Sequence[VerifyReport], given: options.Given) -> str:
+def _rendered(reports: Sequence[VerifyReport], given: options.Given, to: TextIO | None = None) -> str:
     several = len(reports) > 1
     if given["format_"] == "json":
         from ldaprepl.report import json
@@ -118,10 +119,11 @@ def _rendered(reports: Sequence[VerifyReport], given: options.Given) -> str:
         now = datetime.now(UTC)
         return html.render_several(reports, now) if several else html.render_verify(reports[0], now)
     colour = options.colour_wanted() and given["output"] is None
+    width = room(text.WIDTH, to or (None if given["output"] else sys.stdout))
     first = text.headline(reports) if given["cron"] else ""
     if several:
-        return first + text.render_several(reports, colour=colour, limit=given["limit"])
-    return first + text.render_verify(reports[0], colour=colour, limit=given["limit"])
+        return first + text.render_several(reports, colour=colour, limit=given["limit"], width=width)
+    return first + text.render_verify(reports[0], colour=colour, limit=given["limit"], width=width)
 
 
 def _checked(found: list[Pairing]) -> list[Pairing]:

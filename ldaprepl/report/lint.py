@@ -20,7 +20,7 @@ from ldaprepl.report.values import printable
 
 SCHEMA: Final = 1
 _SARIF: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
-_WIDTH: Final = 100
+WIDTH: Final = 100  # characters of a line, where no terminal is narrower
 _COLOUR: Final = {
     Severity.INFO: "36",
     Severity.WARNING: "33",
@@ -31,11 +31,11 @@ _COLOUR: Final = {
 _LEVEL: Final = {Severity.INFO: "note", Severity.WARNING: "warning"}
 
 
-def render_text(report: LintReport, *, colour: bool = False) -> str:
+def render_text(report: LintReport, *, colour: bool = False, width: int = WIDTH) -> str:
     """For people: each finding with what happens at run time and the cure, then one line that sums up."""
     lines: list[str] = []
     for found in report.findings:
-        lines += _finding(found, colour)
+        lines += _finding(found, colour, width)
         lines.append("")
     for problem in report.problems:
         lines.append(f"not asked: {printable(problem.text)}")
@@ -46,12 +46,12 @@ def render_text(report: LintReport, *, colour: bool = False) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _finding(found: Finding, colour: bool) -> list[str]:
+def _finding(found: Finding, colour: bool, width: int) -> list[str]:
     word = f"{found.severity} {found.code}"
     if colour:
         word = f"\x1b[{_COLOUR[found.severity]}m{word}\x1b[0m"
     lines = [f"{printable(str(found.place))}: {word}: {printable(found.said)}"]
-    lines += textwrap.wrap(printable(found.happens), _WIDTH, initial_indent="    ", subsequent_indent="    ")
+    lines += textwrap.wrap(printable(found.happens), width, initial_indent="    ", subsequent_indent="    ")
     first, *more = found.cure.splitlines() or [""]
     lines.append(f"    cure: {printable(first)}")
     return lines + [f"          {printable(line)}" for line in more]
@@ -168,7 +168,7 @@ def explain(rule: Rule) -> str:
     """One rule at length."""
     seen = "by asking the servers (--provider, --consumer)" if rule.live else "from the configuration"
     lines = [f"{rule.code}: {rule.title}", f"severity: {rule.severity}; seen {seen}", ""]
-    lines += textwrap.wrap(rule.happens, _WIDTH)
+    lines += textwrap.wrap(rule.happens, WIDTH)
     lines += ["", "cure:", *(f"  {line}" for line in rule.cure.splitlines())]
     return "\n".join(lines) + "\n"
 

@@ -32,23 +32,25 @@ _COLOUR = {
 }
 _VALUE_WIDTH = 60
 _VALUES_SHOWN = 4
-_WIDTH = 110  # characters of a line of our own words
+WIDTH = 110  # characters of a line of our own words, where no terminal is narrower
 _TALLIED = 3  # attributes and subtrees named of a long group
 headline = remembered.headline
 
 
-def render_several(reports: Sequence[VerifyReport], *, colour: bool = False, limit: int = 20) -> str:
+def render_several(
+    reports: Sequence[VerifyReport], *, colour: bool = False, limit: int = 20, width: int = WIDTH
+) -> str:
     """Several reports, each under its name."""
-    pieces = [render_verify(report, colour=colour, limit=limit) for report in reports]
+    pieces = [render_verify(report, colour=colour, limit=limit, width=width) for report in reports]
     return "\n".join(f"[{printable(report.name)}]\n{piece}" for report, piece in zip(reports, pieces, strict=True))
 
 
-def render_verify(report: VerifyReport, *, colour: bool = False, limit: int = 20) -> str:
-    """The report as text; of each kind about `limit` findings a consumer (0: all), and one of each group at
-    least."""
+def render_verify(report: VerifyReport, *, colour: bool = False, limit: int = 20, width: int = WIDTH) -> str:
+    """The report as text; of each kind about `limit` findings a consumer (0: all), and one of each group at least.
+    Sentences are wrapped at `width` characters; names and values never are."""
     lines: list[str] = []
     for consumer in report.consumers:
-        lines += _consumer(report, consumer, colour, limit)
+        lines += _consumer(report, consumer, colour, limit, width)
         lines.append("")
     if report.blindness:
         from ldaprepl.report import blindness
@@ -60,7 +62,7 @@ def render_verify(report: VerifyReport, *, colour: bool = False, limit: int = 20
     return "\n".join(lines) + "\n"
 
 
-def _consumer(report: VerifyReport, consumer: ConsumerReport, colour: bool, limit: int) -> list[str]:
+def _consumer(report: VerifyReport, consumer: ConsumerReport, colour: bool, limit: int, width: int) -> list[str]:
     word = consumer.verdict.value.upper()
     if colour:
         word = f"\x1b[1;{_COLOUR[consumer.verdict]}m{word}\x1b[0m"
@@ -72,7 +74,7 @@ def _consumer(report: VerifyReport, consumer: ConsumerReport, colour: bool, limi
         read = f"{consumer.provider_entries:,} entries of the provider, {consumer.consumer_entries:,} of the consumer"
         lines.append(f"  Nothing is called missing: {read} were read.")
     for kind in Kind:
-        lines += _kind(kind, [finding for finding in consumer.findings if finding.kind is kind], limit)
+        lines += _kind(kind, [finding for finding in consumer.findings if finding.kind is kind], limit, width)
     if consumer.repair:
         from ldaprepl.report import repair
 
@@ -99,17 +101,17 @@ def _summary(consumer: ConsumerReport) -> str:
     return f", {total:,} finding{'s' * (total != 1)} ({words}){remembered.share(consumer.findings)}, {counts}"
 
 
-def _kind(kind: Kind, findings: list[Finding], limit: int) -> list[str]:
+def _kind(kind: Kind, findings: list[Finding], limit: int, width: int) -> list[str]:
     if not findings:
         return []
     lines = [f"  {kind.value} ({_MEANING[kind]}): {len(findings):,}"]
     groups = grouping.by_cause(findings)
     for group, share in zip(groups, grouping.shares([len(group.findings) for group in groups], limit), strict=True):
-        lines += _group(group, share, headed=len(groups) > 1 or group.cause is not None)
+        lines += _group(group, share, width, headed=len(groups) > 1 or group.cause is not None)
     return lines
 
 
-def _group(group: Group, share: int, *, headed: bool) -> list[str]:
+def _group(group: Group, share: int, width: int, *, headed: bool) -> list[str]:
     """The findings of one cause: why, what to do, where they lie if not all are shown, the first few."""
     lines = []
     total = len(group.findings)
@@ -117,14 +119,14 @@ def _group(group: Group, share: int, *, headed: bool) -> list[str]:
         lines.append(f"    cause not known: {total:,}")
     elif group.cause is not None:
         cause = group.cause
-        lines += _wrapped(f"{printable(cause.code)}, {total:,}: {printable(cause.text)}", "    ", "      ")
-        lines += _wrapped(f"-> {printable(cause.cure)}", "      ", "         ") if cause.cure else []
+        lines += _wrapped(f"{printable(cause.code)}, {total:,}: {printable(cause.text)}", ("    ", "      "), width)
+        lines += _wrapped(f"-> {printable(cause.cure)}", ("      ", "         "), width) if cause.cure else []
     margin = "      " if headed else "    "
     if share < total:
         tallies = {"differ in": grouping.attributes, "lie below": grouping.subtrees}
         for words, tally in tallies.items():
             counts = [f"{printable(name) or '(root)'} {count:,}" for name, count in tally(group.findings, _TALLIED)]
-            lines += _wrapped(f"they {words}: {'; '.join(counts)}", margin, f"{margin}  ") if counts else []
+            lines += _wrapped(f"they {words}: {'; '.join(counts)}", (margin, f"{margin}  "), width) if counts else []
     for finding in remembered.first_few(group.findings, share):
         lines += _finding(finding, margin)
     if share < total:
@@ -132,9 +134,10 @@ def _group(group: Group, share: int, *, headed: bool) -> list[str]:
     return lines
 
 
-def _wrapped(text: str, first: str, others: str) -> list[str]:
+def _wrapped(text: str, margins: tuple[str, str], width: int) -> list[str]:
+    first, others = margins
     return wrap(
-        text, _WIDTH, initial_indent=first, subsequent_indent=others, break_long_words=False, break_on_hyphens=False
+        text, width, initial_indent=first, subsequent_indent=others, break_long_words=False, break_on_hyphens=False
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -162,6 +163,14 @@ def test_each_group_is_seen_however_low_the_limit() -> None:
     )
     text = render_verify(replace(REPORT, consumers=(replace(CONSUMER, findings=found),)), limit=1)
     assert text.count("    - ") == 5
+
+
+@pytest.mark.parametrize("width", [40, 72, 110])
+def test_sentences_of_ours_are_wrapped_where_the_terminal_ends(width: int) -> None:
+    finding = Finding(Kind.EXTRA, "cn=a,dc=x", cause=Cause("LR-1", "words " * 60, "more words " * 40))
+    text = render_verify(replace(REPORT, consumers=(replace(CONSUMER, findings=(finding,)),)), width=width)
+    sentences = [line for line in text.splitlines() if "words" in line]
+    assert width - 12 < max(map(len, sentences)) <= width
 
 
 def test_long_words_of_ours_are_wrapped() -> None:
