@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 import ldap
@@ -20,6 +21,7 @@ OTHER = f"ou=other,{SUFFIX}"
 PERSIST = 'type=refreshAndPersist retry="1 +"'
 POLL = "type=refreshOnly interval=00:00:00:01"
 SESSION_LOG = ("overlay syncprov", "syncprov-sessionlog 100")
+EXTRA_P1 = ("extra", "uid=p1,ou=people", "lost-delete")
 
 
 def person(name: str, below: str = PEOPLE) -> str:
@@ -96,6 +98,13 @@ def drift(
     if wait:
         pair.together()
     return pair
+
+
+def outlive_stamps(connection: Any) -> None:
+    """Wait until the clock is in a later second than the server's last change: stamps are compared by the second."""
+    ((_, base),) = connection.search_s(SUFFIX, ldap.SCOPE_BASE, attrlist=["contextCSN"])
+    last = max(base["contextCSN"])[:14].decode()
+    until(lambda: f"{datetime.now(UTC):%Y%m%d%H%M%S}" > last)
 
 
 def reload(server: Slapd, dump: str) -> None:

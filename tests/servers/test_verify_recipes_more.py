@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,10 +11,12 @@ from typing import Any
 import ldap
 import pytest
 from driftlab import (
+    EXTRA_P1,
     OTHER,
     Drift,
     add_person,
     drift,
+    outlive_stamps,
     person,
     provider_conf,
     reload,
@@ -30,8 +31,6 @@ from verifying import SlapdFactory, conf
 from ldaprepl.domain.sample import SUFFIX
 from ldaprepl.domain.syncrun import Mode
 from ldaprepl.wire.slapdconf import Database
-
-EXTRA_P1 = ("extra", "uid=p1,ou=people", "lost-delete")
 
 
 def test_11_a_provider_restored_from_an_older_copy(slapd: SlapdFactory) -> None:
@@ -190,8 +189,9 @@ def test_17_failed_binds_on_the_consumer(slapd: SlapdFactory) -> None:
 def test_18_a_consumer_that_a_tool_has_filled(slapd: SlapdFactory, tmp_path: Path) -> None:
     """The Relax control sets all stamps but entryCSN; native syncrepl then takes a delete for an older change."""
     master = slapd(provider_conf()).start()
-    seed(with_admin(master))
-    time.sleep(1.1)  # stamps are compared by the second
+    admin = with_admin(master)
+    seed(admin)
+    outlive_stamps(admin)
     lab = Lab(master, slapd(conf()).start(), tmp_path)
     lab.sync(mode=Mode.RELAX)
     pair = Drift(master, lab.consumer)

@@ -27,7 +27,7 @@ from mendlab import (
     with_values,
     without,
 )
-from replication import until, with_admin
+from replication import context, until, with_admin
 from verifying import ADMIN, SECRET, SlapdFactory, command, conf, environment, filled, verify
 
 from ldaprepl.bench import Bench, RepairSettings
@@ -229,15 +229,16 @@ def test_a_run_that_is_killed_after_every_few_writes(slapd: SlapdFactory) -> Non
 def test_an_interrupted_touch(slapd: SlapdFactory) -> None:
     """Ended as Ctrl-C does it, in the middle: no entry is left on the provider."""
     lab = Native(slapd, sample(), stanza)
-    lab.harm(all_of(*(extra(f"ou=x{number},{SUFFIX}", number) for number in range(10))))
+    lab.harm(all_of(*(extra(f"ou=x{number},{SUFFIX}", number) for number in range(60))))
     before = [line for line in lab.provider.dump().splitlines() if not line.startswith("contextCSN")]
     words = [*command(lab.provider.ldap_uri, lab.consumer.ldap_uri), "--repair", "touch", "--yes", *FREE]
-    for pause in (0.4, 0.5, 0.6):
-        running = subprocess.Popen(words, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(pause)
-        running.send_signal(signal.SIGINT)
-        running.wait()
-        assert [line for line in lab.provider.dump().splitlines() if not line.startswith("contextCSN")] == before
+    untouched = context(lab.provider)
+    running = subprocess.Popen(words, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while context(lab.provider) == untouched:  # without a pause: the next write must find us ready
+        assert running.poll() is None, "it never came to the touch"
+    running.send_signal(signal.SIGINT)
+    assert running.wait() == 130
+    assert [line for line in lab.provider.dump().splitlines() if not line.startswith("contextCSN")] == before
     assert repair(lab.provider, lab.consumer, "touch", "--yes", *FREE).code == 0
 
 
