@@ -17,6 +17,7 @@ from typing import Final
 from ldaprepl.domain import dn as names
 from ldaprepl.domain.entry import Entry
 from ldaprepl.domain.ldif import Record
+from ldaprepl.domain.lint_source import server_number
 
 _ORDER: Final = re.compile(r"\{-?\d+\}")
 _MODULE_ENDING: Final = re.compile(r"\.(la|so)$")
@@ -200,7 +201,7 @@ def _meaning(name: str, value: str) -> str:
     text = " ".join(text.replace('"', "").split()).lower().replace("dn.exact=", "dn.base=").replace(", ", ",")
     if name == "olcServerID":
         number, _, uri = text.partition(" ")
-        text = f"{int(number, 0) if number.isdigit() else number} {uri.rstrip('/')}"
+        text = f"{server_number(number)} {uri.rstrip('/')}"
     return text
 
 

@@ -165,7 +165,7 @@ class Source:
     def server_ids(self) -> tuple[tuple[int, str], ...]:
         """Every serverID with its URL (empty for a plain one); -1 for what is no number."""
         return tuple(
-            (_number(setting.words[0]), setting.words[1] if len(setting.words) > 1 else "")
+            (server_number(setting.words[0]), setting.words[1] if len(setting.words) > 1 else "")
             for setting in self.top.all("serverid")
             if setting.words
         )
@@ -370,7 +370,9 @@ class Estate:
 MULTI: Final = ("multiprovider", "mirrormode", "multimaster")
 
 
-def _number(text: str) -> int:
+def server_number(text: str) -> int:
+    """The number of a serverID as slapd 2.5.13 takes it: decimal, also with zeros in front, or 0x hexadecimal; -1 for
+    what is none."""
     for base in (10, 0, 16):
         try:
             return int(text, base)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from ldaprepl.domain import ldif
 from ldaprepl.domain.configdiff import ConfigChange, Modification, directories, indexed, missing, same_name
 from ldaprepl.domain.entry import Entry
@@ -67,9 +69,10 @@ def test_values_that_are_there_in_another_spelling() -> None:
 
 def test_indexes_are_there_when_any_line_covers_them() -> None:
     wanted = modify("add: olcDbIndex", "olcDbIndex: entryCSN eq")
-    for held in ("entryCSN,entryUUID eq", "entryCSN pres,eq", "entryCSN", '"entryCSN" eq'):
+    for held in ("entryCSN,entryUUID eq", "entryCSN pres,eq", "entryCSN", '"entryCSN" eq', "entrycsn EQ"):
         assert left(wanted, live(olcDbIndex=[held])) == []
     assert left(wanted, live(olcDbIndex=["entryCSN pres"]))
+    assert left(wanted, []) == left(wanted, live()), "an entry that is not there has none"
     assert indexed(live(olcDbIndex=["a,B eq", "c sub"])[2]) == {"a", "b"}
 
 
@@ -82,7 +85,9 @@ def test_an_overlay_gets_only_what_it_lacks() -> None:
 
 
 def test_modules_join_the_list_that_is_there() -> None:
-    assert [each.new for each in left(MODULES, live())] == [True]
+    parts = {"objectClass": ("olcModuleList",), "cn": ("module",), "olcModulePath": ("/usr/lib/ldap",)}
+    adds = tuple(Modification("add", *each) for each in {**parts, "olcModuleLoad": ("syncprov", "accesslog")}.items())
+    assert left(MODULES, live()) == [ConfigChange("cn=module,cn=config", adds, new=True)]
     held = entry("cn=module{0},cn=config", olcModuleLoad=["{0}/usr/lib/ldap/syncprov.la"])
     assert left(MODULES, [*live(), held]) == [
         ConfigChange("cn=module{0},cn=config", (Modification("add", "olcModuleLoad", ("accesslog",)),))
@@ -94,11 +99,25 @@ def test_modules_join_the_list_that_is_there() -> None:
 def test_a_database_gets_the_next_number_and_takes_its_overlays_along() -> None:
     third = entry("olcDatabase={2}mdb,cn=config", olcSuffix=["dc=other"])
     new, overlay = left(LOG, [*live(), third])
-    assert (
-        new.dn == "olcDatabase={3}mdb,cn=config"
-        and Modification("add", "olcDatabase", ("{3}mdb",)) in new.modifications
-    )
+    values = {"objectClass": ("olcDatabaseConfig",), "olcDatabase": ("{3}mdb",), "olcSuffix": ("cn=accesslog",)}
+    adds = tuple(Modification("add", *each) for each in values.items())
+    assert new == ConfigChange("olcDatabase={3}mdb,cn=config", adds, new=True)
     assert overlay.dn == "olcOverlay={0}syncprov,olcDatabase={3}mdb,cn=config"
+    assert left(LOG, [entry("cn=config")])[0].dn == "olcDatabase={1}mdb,cn=config"
+
+
+def test_a_number_in_braces_is_the_order_only_in_front() -> None:
+    access = 'to dn.regex="^uid=.{%d},dc=x$" by * read'
+    for wanted, held in (("{0}" + access % 3, "{0}" + access % 4), (access % 3, access % 4)):
+        assert left(modify("add: olcAccess", f"olcAccess: {wanted}"), live(olcAccess=[held]))
+    assert not left(modify("add: olcAccess", f"olcAccess: {access % 3}"), live(olcAccess=["{7}" + access % 3]))
+
+
+@pytest.mark.parametrize("held", ["1 ldap://a", "001 ldap://a/", "0x1 ldap://A", "{0}01 ldap://a"])
+def test_a_server_id_in_another_spelling(held: str) -> None:
+    """What is written online stays as it was written: zeros in front, or hexadecimal."""
+    assert left(modify("add: olcServerID", "olcServerID: 1 ldap://a"), live(olcServerID=[held])) == []
+    assert left(modify("add: olcServerID", "olcServerID: 2 ldap://a"), live(olcServerID=[held]))
 
 
 def test_a_database_of_that_suffix_is_not_made_twice() -> None:

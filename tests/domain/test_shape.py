@@ -69,6 +69,18 @@ def test_a_base_that_nobody_knows_by_its_identity_may_become_the_providers() -> 
     assert words({"other": BASE}, {"local:base"}, base="local:base") == []
 
 
+@pytest.mark.parametrize(
+    ("word", "attribute", "said"), [("Referral", "ref", "a referral"), ("ALIAS", "aliasedObjectName", "an alias")]
+)
+def test_a_base_that_only_says_where_the_tree_is(word: str, attribute: str, said: str) -> None:
+    """Nothing else is said: what follows from an empty tree would be one long list."""
+    received = {"base": Entry(BASE, {"objectClass": (b"top", word.encode()), attribute: (b"dc=new",)})}
+    tree = Tree(grow(((key, dn, "") for key, dn in HELD.items()), NAMING)[0])
+    before = shape(tree, set(HELD) - {"base"}, NAMING)
+    (text,) = objections(before, tree, NAMING, {}, received)
+    assert f"the provider's base 'dc=lab' is {said} now, to 'dc=new'" in text
+
+
 def test_a_part_that_the_provider_keeps_elsewhere() -> None:
     (text,) = words({}, {"b1"}, contexts=(f"OU=B,{BASE}".lower(), f"ou=c,{BASE}"))
     assert text.startswith("1 entry of 'ou=b,dc=lab'")
