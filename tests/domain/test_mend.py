@@ -21,6 +21,7 @@ from ldaprepl.domain.entry import Entry
 from ldaprepl.domain.matching import Schema
 from ldaprepl.domain.mend import (
     Case,
+    changes_class,
     lay_out,
     records,
     remedy,
@@ -152,7 +153,11 @@ class Hand:
 
     def _rename(self, dn: str, rdn: str, superior: str) -> None:
         key = self.server.held[dn.lower()][1]
+        stamp = set(self.server.attributes[key]["entryCSN"])
         self.server.carry_out(Rename(key, "", dn, rdn, superior, self.random.random() < 0.7))
+        if self.random.random() < 0.3:  # offline tools keep the stamp
+            self.server.attributes[key]["entryCSN"] = stamp
+            return
         self.number += 1
         self.server.attributes[key]["entryCSN"] = {f"{self.prefix}csn{self.number}".encode()}
 
@@ -214,3 +219,52 @@ def test_an_identity_that_cannot_be_written_is_refused(excluded: tuple[str, ...]
     case = Case(Finding(Kind.IDENTITY, BASE, BASE, "1"), ours, theirs)
     made = remedy([case], (), translation, NAMING, 1)
     assert bool(made.refused) is not bool(excluded)
+
+
+LAB = Entry(BASE, {"dc": (b"lab",), "entryUUID": (b"1",), "entryCSN": (b"1",)})
+
+
+def refusals(ours: Entry, theirs: Entry, unwritable: str = "") -> list[str]:
+    """Why one entry that differs is not repaired."""
+    case = Case(Finding(Kind.DIFFERS, BASE, BASE, "1", attributes=COMPARER.differences(ours, theirs)), ours, theirs)
+    translation = Translation(SCOPE, SCHEMA, frozenset((unwritable,)))
+    made = remedy([case], (), translation, NAMING, 1)
+    laid = lay_out(made, NAMING)
+    _, modifies = records(made, laid, SCHEMA, writable(translation, shown_secrets([ours])))
+    return [each.reason for each in unrepairable(made, laid, modifies, NAMING).values()]
+
+
+def test_what_cannot_be_repaired_says_why() -> None:
+    old, new = (Entry(BASE, {**LAB.attributes, "userPassword": (value,)}) for value in (b"old", b"new"))
+    (reason,) = refusals(LAB, old)
+    assert reason.startswith("the provider shows no value of userPassword to this identity")
+    (reason,) = refusals(new, old, "userpassword")
+    assert reason == "only userPassword differs, which cannot be written there this way"
+    (reason,) = refusals(LAB, LAB)
+    assert reason.startswith("it is as it shall be by now")
+    assert refusals(new, old) == []
+
+
+def test_what_hangs_below_an_entry_that_is_not_shown_is_left_alone() -> None:
+    """To delete or to move it would be done without knowing what it belongs to."""
+    dn = f"ou=x,ou=hidden,{BASE}"
+    extra = Case(Finding(Kind.EXTRA, dn, dn, "2"), None, Entry(dn, {"ou": (b"x",), "entryUUID": (b"2",)}))
+    made = remedy([extra], [LAB], Translation(SCOPE, SCHEMA), NAMING, 3)
+    assert [each.reason for each in made.refused] == ["the consumer does not show the entry above it"]
+    assert (lay_out(made, NAMING).changes, made.gone) == ([], set())
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "changes"), [("person", "account", True), ("person", "person", False), ("person", "", False)]
+)
+def test_another_structural_class_needs_relax(ours: str, theirs: str, changes: bool) -> None:
+    def lab(kind: str, text: bytes) -> Entry:
+        kinds = {"structuralObjectClass": (kind.encode(),)} if kind else {}
+        return Entry(BASE, {**LAB.attributes, **kinds, "description": (text,)})
+
+    one, two = lab(ours, b"new"), lab(theirs, b"old")
+    case = Case(Finding(Kind.DIFFERS, BASE, BASE, "1", attributes=COMPARER.differences(one, two)), one, two)
+    made = remedy([case], (), Translation(SCOPE, SCHEMA), NAMING, 1)
+    laid = lay_out(made, NAMING)
+    _, modifies = records(made, laid, SCHEMA, lambda name: True)
+    assert modifies and changes_class(made, laid, modifies) is changes

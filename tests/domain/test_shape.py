@@ -84,3 +84,5 @@ def test_a_base_that_only_says_where_the_tree_is(word: str, attribute: str, said
 def test_a_part_that_the_provider_keeps_elsewhere() -> None:
     (text,) = words({}, {"b1"}, contexts=(f"OU=B,{BASE}".lower(), f"ou=c,{BASE}"))
     assert text.startswith("1 entry of 'ou=b,dc=lab'")
+    (text,) = words({}, {"b1", "b2"}, contexts=(f"ou=b,{BASE}",))
+    assert text.startswith("2 entries of 'ou=b,dc=lab'")

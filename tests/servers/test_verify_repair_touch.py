@@ -4,6 +4,7 @@ something there, one that makes native syncrepl do harm, and "touched" that is t
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import ldap
@@ -24,12 +25,19 @@ from mendlab import (
     without,
 )
 from replication import until, with_admin
-from verifying import ADMIN, SECRET, SlapdFactory, conf, verify
+from verifying import ADMIN, SECRET, SlapdFactory, conf, filled, verify
 
+from ldaprepl.domain.change import Mod
 from ldaprepl.domain.entry import Entry
 from ldaprepl.domain.sample import SUFFIX
+from ldaprepl.domain.secret import Secret
+from ldaprepl.domain.touch import Touch
+from ldaprepl.domain.verdict import Finding, Kind
+from ldaprepl.wire.endpoint import Endpoint, Simple
+from ldaprepl.wire.session import open_session
 from ldaprepl.wire.slapdconf import Database, SlapdConf
 from ldaprepl.wire.slapdproc import Slapd
+from ldaprepl.wire.toucher import Toucher
 
 LOG = "cn=accesslog"
 DELTA = (
@@ -276,3 +284,20 @@ def test_a_subentry(slapd: SlapdFactory, kind: str, healed: int) -> None:
     made = run.consumer["repair"]
     assert (run.code, made["done"], made["healed"]) == (1 - healed, 1, healed), run.out
     assert healed or "subentry" in made["refused"][0]["reason"]
+
+
+def test_what_somebody_wrote_meanwhile_is_not_written_over_or_deleted(slapd: SlapdFactory) -> None:
+    """A touch holds for the entry that was read, and only what carries the mark is ever deleted."""
+    server = filled(slapd(conf()), sample())
+    dn, now = person(FINANCE), contents(server)
+    finding = Finding(Kind.DIFFERS, dn, dn)
+    stale = Touch(finding, dn, "20200101000000.000000Z#000000#000#000000", (Mod("replace", "sn", (b"what it was",)),))
+    with open_session(Endpoint(server.ldap_uri, Simple(ADMIN, Secret(SECRET)))) as session:
+        toucher = Toucher(session)
+        assert toucher.touch(stale) == "", "the other's write has touched it"
+        assert toucher.touch(replace(stale, absent=("pager",))) == ""
+        assert "delete it on the provider" in toucher.remove(dn)
+        assert contents(server) == now
+        (entry,) = (entry for entry in sample() if entry.dn == dn)
+        assert toucher.touch(replace(stale, csn=entry.csn)) == ""
+    assert contents(server)[dn]["sn"] == [b"what it was"]
