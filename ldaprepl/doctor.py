@@ -93,7 +93,7 @@ def _look(patient: Patient, provider: bool, scope: ReplicationScope, progress: P
 
 def _first_context(reader: DirectoryReader) -> str:
     entry = reader.look("", ("namingContexts",)).entry
-    contexts = [value.decode("utf-8", "surrogateescape") for value in entry.values("namingContexts")] if entry else []
+    contexts = entry.texts("namingContexts") if entry else ()
     return next((name for name in contexts if name and name.lower() not in _OWN_TREES), "")
 
 

@@ -7,14 +7,14 @@ writes values back with its defaults and with DNs in its own spelling, so stanza
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from ldaprepl.domain import configdiff
 from ldaprepl.domain import dn as names
-from ldaprepl.domain.configdiff import ConfigChange, Modification
+from ldaprepl.domain.cnconfig import order, unnumbered
+from ldaprepl.domain.configdiff import ConfigChange, Modification, same_name
 from ldaprepl.domain.consumerplan import ConsumerPlan
 from ldaprepl.domain.entry import Entry
 from ldaprepl.domain.keywords import KEYWORDS, Syntax
@@ -26,7 +26,6 @@ from ldaprepl.domain.version import Version
 from ldaprepl.domain.words import Form
 from ldaprepl.errors import UsageError
 
-_PREFIX: Final = re.compile(r"^\{\d+\}")
 _INDEXED: Final = ("entryUUID", "entryCSN")
 _SHADOW: Final = ("olcMultiProvider", "olcMirrorMode")
 _WRITTEN_DEFAULTS: Final = {
@@ -48,16 +47,14 @@ class Survey:
     @property
     def stanzas(self) -> tuple[str, ...]:
         """The values of olcSyncrepl in their order, without prefix."""
-        values = self.database.values("olcSyncrepl") if self.database else ()
-        texts = sorted((_text(value) for value in values), key=_number)
-        return tuple(_PREFIX.sub("", text) for text in texts)
+        values = self.database.texts("olcSyncrepl") if self.database else ()
+        return tuple(map(unnumbered, sorted(values, key=order)))
 
-    def own(self, provider: str, searchbase: str, rid: int | None = None) -> int | None:
-        """Which of the stanzas is for that provider and base (or has the rid, where one is given)."""
+    def own(self, provider: str, searchbase: str) -> int | None:
+        """Which of the stanzas is for that provider and base."""
         for number, text in enumerate(self.stanzas):
             stanza = Stanza.parse(text, Form.CN_CONFIG)
-            same = stanza.provider.rstrip("/") == provider.rstrip("/") and _dn(stanza.searchbase) == _dn(searchbase)
-            if _rid(stanza) == rid if rid is not None else same:
+            if stanza.provider.rstrip("/") == provider.rstrip("/") and same_name(stanza.searchbase, searchbase):
                 return number
         return None
 
@@ -77,12 +74,10 @@ def survey(entries: Iterable[Entry], suffix: str) -> Survey:
     """Look through all of cn=config."""
     held = list(entries)
     rids = [
-        _rid(Stanza.parse(_PREFIX.sub("", _text(value)), Form.CN_CONFIG))
-        for entry in held
-        for value in entry.values("olcSyncrepl")
+        _rid(Stanza.parse(unnumbered(value), Form.CN_CONFIG)) for entry in held for value in entry.texts("olcSyncrepl")
     ]
-    suffixes = [(_text(value), entry) for entry in held for value in entry.values("olcSuffix")]
-    database = next((entry for text, entry in suffixes if _dn(text) == _dn(suffix)), None)
+    suffixes = [(value, entry) for entry in held for value in entry.texts("olcSuffix")]
+    database = next((entry for text, entry in suffixes if same_name(text, suffix)), None)
     known = frozenset(rid for rid in rids if rid is not None)
     return Survey(suffix, database, known, tuple(text for text, _ in suffixes), tuple(held))
 
@@ -134,9 +129,7 @@ def same_meaning(one: Stanza, other: Stanza) -> bool:
 def _objections(found: Survey, plan: ConsumerPlan) -> Iterator[Finding]:
     database = found.database
     if database is None:
-        there = ", ".join(found.suffixes) or "none"
-        text = f"the consumer has no database for {found.suffix} yet (it has: {there}): it will be made"
-        yield Finding("no-database", Severity.NOTE, text)
+        yield _no_database(found)
         return
     if not database.values("olcRootDN"):
         text = f"{database.dn} has no olcRootDN, and slapd refuses a stanza without: replication writes as that one"
@@ -150,10 +143,9 @@ def _objections(found: Survey, plan: ConsumerPlan) -> Iterator[Finding]:
     if rid in found.rids and held != rid:
         text = f"rid {rid} is in use in this server"
         yield Finding("rid-taken", Severity.ERROR, text, "Leave --rid out: a free one is found.")
-    writable = [name for name in _SHADOW if b"TRUE" in {value.upper() for value in database.values(name)}]
-    if not found.stanzas and writable:
-        yield Finding("multi-provider", Severity.WARNING, f"{database.dn} has {writable[0]}: clients may write to it")
-    elsewhere = [_text(value) for value in database.values("olcUpdateRef")]
+    if not found.stanzas and (writable := _writable(database)):
+        yield Finding("multi-provider", Severity.WARNING, f"{database.dn} has {writable}: clients may write to it")
+    elsewhere = database.texts("olcUpdateRef")
     if plan.updateref and elsewhere and plan.updateref.rstrip("/") not in [each.rstrip("/") for each in elsewhere]:
         text = f"{database.dn} sends writers to {', '.join(elsewhere)}, not to this provider; that stays so"
         yield Finding("updateref", Severity.NOTE, text)
@@ -162,17 +154,21 @@ def _objections(found: Survey, plan: ConsumerPlan) -> Iterator[Finding]:
 def _written_objections(found: Survey, updatedn: str) -> Iterator[Finding]:
     database = found.database
     if database is None:
-        there = ", ".join(found.suffixes) or "none"
-        text = f"the consumer has no database for {found.suffix} yet (it has: {there}): it will be made"
-        yield Finding("no-database", Severity.NOTE, text)
+        yield _no_database(found)
         return
     if found.stanzas:
         text = f"{database.dn} has a syncrepl stanza: a native consumer cannot be written by ldaprepl sync too"
         yield Finding("native", Severity.ERROR, text, "Delete olcSyncrepl first.")
-    held = [_text(value) for value in database.values("olcUpdateDN")]
-    if held and not configdiff.same_name(held[0], updatedn):
+    held = database.texts("olcUpdateDN")
+    if held and not same_name(held[0], updatedn):
         text = f"{database.dn} has olcUpdateDN {held[0]}, and is to have {updatedn}"
         yield Finding("updatedn", Severity.ERROR, text, f"Name it with --consumer-bind-dn {held[0]!r}, or delete it.")
+
+
+def _no_database(found: Survey) -> Finding:
+    there = ", ".join(found.suffixes) or "none"
+    text = f"the consumer has no database for {found.suffix} yet (it has: {there}): it will be made"
+    return Finding("no-database", Severity.NOTE, text)
 
 
 def _is_mdb(database: Entry) -> bool:
@@ -196,13 +192,14 @@ def _stanza_change(found: Survey, plan: ConsumerPlan, version: Version) -> tuple
 
 
 def _updateref_change(database: Entry, plan: ConsumerPlan) -> tuple[Modification, ...]:
-    held = [_text(value).rstrip("/") for value in database.values("olcUpdateRef")]
-    shared = any(b"TRUE" in {value.upper() for value in database.values(name)} for name in _SHADOW)
-    if not plan.updateref or shared or plan.updateref.rstrip("/") in held:
-        return ()
-    if held:  # somebody has chosen another place to write to
+    if not plan.updateref or _writable(database) or database.values("olcUpdateRef"):  # what is chosen stays
         return ()
     return (Modification("add", "olcUpdateRef", (plan.updateref,)),)
+
+
+def _writable(database: Entry) -> str:
+    """The attribute that lets clients write to a consumer; empty when none does."""
+    return next((name for name in _SHADOW if b"TRUE" in {value.upper() for value in database.values(name)}), "")
 
 
 def _missing_indexes(database: Entry) -> list[str]:
@@ -224,7 +221,7 @@ def _meaning(stanza: Stanza) -> dict[str, object]:
             parts = {part.strip().lower() for each in found for part in (each.text or "").split(",")}
             text = ",".join(sorted(parts))
         elif keyword.syntax is Syntax.DN:
-            text = _dn(value)
+            text = names.folded(value)
         elif keyword.syntax is Syntax.RID:
             text = value.lstrip("0") or "0"
         else:
@@ -235,25 +232,8 @@ def _meaning(stanza: Stanza) -> dict[str, object]:
     return meaning
 
 
-def _dn(text: str) -> str:
-    """A spelling to compare by: no schema here, so case and blanks do not count."""
-    try:
-        return names.render(names.parse(text)).lower()
-    except ValueError:
-        return text.strip().lower()
-
-
 def _rid(stanza: Stanza) -> int | None:
     try:
         return stanza.rid
     except ValueError:
         return None
-
-
-def _number(text: str) -> int:
-    found = _PREFIX.match(text)
-    return int(found[0][1:-1]) if found else 0
-
-
-def _text(value: bytes) -> str:
-    return value.decode("utf-8", "surrogateescape")

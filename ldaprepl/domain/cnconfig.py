@@ -109,6 +109,17 @@ def attribute(name: str, words: Sequence[str], index: int | None = None) -> str:
     return f"{name}: {prefix}" + "\n  ".join(words) + "\n"
 
 
+def unnumbered(value: str) -> str:
+    """A value, or that of an RDN, without the `{n}` that orders it."""
+    return _PREFIX.sub("", value)
+
+
+def order(value: str) -> int:
+    """The n of its `{n}`; 0 without. -1 is the frontend's."""
+    found = _PREFIX.match(value)
+    return int(found[1]) if found else 0
+
+
 @dataclass(frozen=True, slots=True)
 class _Record:
     """One entry of the configuration: first RDN taken apart, the RDN above, attributes."""
@@ -128,9 +139,7 @@ class _Record:
         except ValueError:
             rdn, above = name.lower(), ""
         kind, _, value = rdn.partition("=")
-        found = _PREFIX.match(value)
-        number = int(found[1]) if found else 0
-        return cls(kind.strip(), number, _PREFIX.sub("", value, count=1), rdn, above, place, pairs)
+        return cls(kind.strip(), order(value), unnumbered(value), rdn, above, place, pairs)
 
 
 def _build(records: list[_Record], remarks: Sequence[Remark]) -> Configuration:
@@ -165,7 +174,7 @@ def _settings(record: _Record) -> Iterator[Setting]:
             name = lower.removeprefix("olcdb")
         text = value.decode("utf-8", "surrogateescape")
         if name not in _PASSWORDS:
-            text = _PREFIX.sub("", text, count=1)
+            text = unnumbered(text)
         # as in config_parse_vals: a value of one word is split only when it begins with a quote
         split = name in _SPLIT or text.startswith('"')
         words = tuple(word.text for word in split_config(text)) if split else (text,)

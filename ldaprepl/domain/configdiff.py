@@ -15,11 +15,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ldaprepl.domain import dn as names
+from ldaprepl.domain.cnconfig import unnumbered
 from ldaprepl.domain.entry import Entry
 from ldaprepl.domain.ldif import Record
-from ldaprepl.domain.lint_source import server_number
 
-_ORDER: Final = re.compile(r"\{-?\d+\}")
 _MODULE_ENDING: Final = re.compile(r"\.(la|so)$")
 _DATABASE: Final = re.compile(r"olcDatabase=\{(-?\d+)\}", re.IGNORECASE)
 _BUILT_OF: Final = {"olcmdbconfig": "back_mdb", "olcsyncprovconfig": "syncprov", "olcaccesslogconfig": "accesslog"}
@@ -57,25 +56,25 @@ def missing(records: Iterable[Record], held: Sequence[Entry]) -> Iterator[Config
 def directories(held: Iterable[Entry]) -> dict[str, str]:
     """Where the databases keep their files: folder to the suffix of its database."""
     return {
-        _text(folder).rstrip("/"): _text(entry.first("olcSuffix") or b"")
+        folder.rstrip("/"): next(iter(entry.texts("olcSuffix")), "")
         for entry in held
-        for folder in entry.values("olcDbDirectory")
+        for folder in entry.texts("olcDbDirectory")
     }
 
 
 def indexed(database: Entry) -> set[str]:
     """The attributes, in lower case, that have an equality index; a line without kinds has all of them."""
     found = set()
-    for value in database.values("olcDbIndex"):
-        attributes, _, kinds = _text(value).replace('"', "").partition(" ")
-        if not kinds.strip() or "eq" in re.split(r"[, ]+", kinds.lower()):
-            found |= {name.strip().lower() for name in attributes.split(",")}
+    for value in database.texts("olcDbIndex"):
+        attributes, _, kinds = value.lower().replace('"', "").partition(" ")
+        if not kinds.strip() or "eq" in re.split("[, ]+", kinds):
+            found |= set(attributes.split(","))
     return found
 
 
 def same_name(one: str, other: str) -> bool:
     """Whether two DNs are the same but for spelling: case and blanks do not count, no schema is known here."""
-    return _plain_dn(one) == _plain_dn(other)
+    return names.folded(one) == names.folded(other)
 
 
 class _Known:
@@ -113,10 +112,10 @@ class _Known:
         left = []
         for operation, name, values in _modifications(pairs):
             if name == "olcDbIndex":
-                there = {f"{attribute} eq" for attribute in indexed(entry)} if entry else set()
+                there = {f"{attribute} eq" for attribute in indexed(entry)}
             else:
-                there = {_meaning(name, _text(value)) for value in (entry.values(name) if entry else ())}
-            new = tuple(value for value in values if _meaning(name, value) not in there)
+                there = set(map(_meaning, entry.texts(name)))
+            new = tuple(value for value in values if _meaning(value) not in there)
             if new:
                 left.append(Modification(operation, name, new))
         return ConfigChange(dn, tuple(left)) if left else None
@@ -131,10 +130,10 @@ class _Known:
 
     def _modules(self, dn: str, pairs: list[tuple[str, str]]) -> ConfigChange | None:
         """Modules that are neither loaded nor at work already. They join a list that is there."""
-        loaded = {_module(_text(value)) for entry in self._held for value in entry.values("olcModuleLoad")}
+        loaded = {_module(value) for entry in self._held for value in entry.texts("olcModuleLoad")}
         loaded |= {
-            _BUILT_OF[kind] for entry in self._held for value in entry.values("objectClass")
-            if (kind := _text(value).lower()) in _BUILT_OF
+            _BUILT_OF[kind] for entry in self._held for value in entry.texts("objectClass")
+            if (kind := value.lower()) in _BUILT_OF
         }  # fmt: skip
         new = tuple(value for name, value in pairs if name == "olcModuleLoad" and _module(value) not in loaded)
         if not new:
@@ -150,22 +149,22 @@ class _Known:
     def _numbered(self, dn: str, pairs: list[tuple[str, str]]) -> tuple[str, list[tuple[str, str]]]:
         """A new database with the number behind the last one."""
         self._databases += 1
-        name = f"{{{self._databases}}}{_ORDER.sub('', dn.partition(',')[0].partition('=')[2])}"
+        name = f"{{{self._databases}}}{unnumbered(dn.partition(',')[0].partition('=')[2])}"
         self._moved[dn] = f"olcDatabase={name},cn=config"
         return self._moved[dn], [(key, name if key == "olcDatabase" else value) for key, value in pairs]
 
-    def _entry(self, dn: str) -> Entry | None:
-        return next((entry for entry in self._held if same_name(entry.dn, dn)), None)
+    def _entry(self, dn: str) -> Entry:
+        """The entry, or one that holds nothing: slapd has the last word on what is not there."""
+        return next((entry for entry in self._held if same_name(entry.dn, dn)), Entry(dn, {}))
 
     def _database(self, suffix: str) -> Entry | None:
         return next(
-            (entry for entry in self._held for value in entry.values("olcSuffix") if same_name(_text(value), suffix)),
-            None,
+            (entry for entry in self._held for value in entry.texts("olcSuffix") if same_name(value, suffix)), None
         )
 
     def _overlay(self, dn: str) -> Entry | None:
-        wanted = _plain_dn(_unnumbered(dn))
-        return next((entry for entry in self._held if _plain_dn(_unnumbered(entry.dn)) == wanted), None)
+        wanted = _overlay_name(dn)
+        return next((entry for entry in self._held if _overlay_name(entry.dn) == wanted), None)
 
 
 def _last_database(held: Iterable[Entry]) -> int:
@@ -194,34 +193,19 @@ def _modifications(pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str,
         yield operation, name, tuple(values)
 
 
-def _meaning(name: str, value: str) -> str:
+def _meaning(value: str) -> str:
     """A spelling to compare by: without number, quotes and doubled blanks; `dn.base` is what slapd makes of
     `dn.exact`."""
-    text = _ORDER.sub("", value, count=1) if value.startswith("{") else value
-    text = " ".join(text.replace('"', "").split()).lower().replace("dn.exact=", "dn.base=").replace(", ", ",")
-    if name == "olcServerID":
-        number, _, uri = text.partition(" ")
-        text = f"{server_number(number)} {uri.rstrip('/')}"
-    return text
+    text = " ".join(unnumbered(value).replace('"', "").split()).lower()
+    return text.replace("dn.exact=", "dn.base=").replace(", ", ",")
 
 
-def _module(text: str) -> str:
+def _module(value: str) -> str:
     """The name of a module without number, folder and ending."""
-    return _MODULE_ENDING.sub("", _ORDER.sub("", text).rpartition("/")[2])
+    return _MODULE_ENDING.sub("", unnumbered(value).rpartition("/")[2])
 
 
-def _unnumbered(dn: str) -> str:
-    """The DN of an overlay without its own number; that of its database stays."""
-    rdn, comma, rest = dn.partition(",")
-    return _ORDER.sub("", rdn) + comma + rest
-
-
-def _plain_dn(text: str) -> str:
-    try:
-        return names.render(names.parse(text)).lower()
-    except ValueError:
-        return text.strip().lower()
-
-
-def _text(value: bytes) -> str:
-    return value.decode("utf-8", "surrogateescape")
+def _overlay_name(dn: str) -> str:
+    """The DN of an overlay without its own number, to compare by; that of its database stays."""
+    name, equals, rest = dn.partition("=")
+    return names.folded(name + equals + unnumbered(rest))

@@ -111,6 +111,14 @@ def is_below(dn: str, base: str) -> bool:
     return len(names) >= len(ancestors) and _loose(names[-len(ancestors) :]) == _loose(ancestors)
 
 
+def folded(dn: str) -> str:
+    """A spelling to compare by where no schema is known: case, spaces and ways of escaping do not count."""
+    try:
+        return render(parse(dn)).lower()
+    except ValueError:
+        return dn.strip().lower()
+
+
 def move(dn: str, old_base: str, new_base: str) -> str:
     """The name of the same entry when `old_base` is called `new_base` (slapd's suffixmassage); RDNs below the base
     stay as written.

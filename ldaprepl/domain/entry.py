@@ -32,6 +32,10 @@ class Entry(NamedTuple):
         values = self.values(name)
         return values[0] if values else None
 
+    def texts(self, name: str) -> tuple[str, ...]:
+        """All values as text; bytes that are no UTF-8 are surrogate escapes (PEP 383)."""
+        return tuple(value.decode("utf-8", "surrogateescape") for value in self.values(name))
+
     @property
     def uuid(self) -> str | None:
         """entryUUID (RFC 4530) in lower case, or None."""

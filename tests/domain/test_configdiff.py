@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from ldaprepl.domain import ldif
 from ldaprepl.domain.configdiff import ConfigChange, Modification, directories, indexed, missing, same_name
 from ldaprepl.domain.entry import Entry
@@ -112,13 +110,6 @@ def test_a_number_in_braces_is_the_order_only_in_front() -> None:
     for wanted, held in (("{0}" + access % 3, "{0}" + access % 4), (access % 3, access % 4)):
         assert left(modify("add: olcAccess", f"olcAccess: {wanted}"), live(olcAccess=[held]))
     assert not left(modify("add: olcAccess", f"olcAccess: {access % 3}"), live(olcAccess=["{7}" + access % 3]))
-
-
-@pytest.mark.parametrize("held", ["1 ldap://a", "001 ldap://a/", "0x1 ldap://A", "{0}01 ldap://a"])
-def test_a_server_id_in_another_spelling(held: str) -> None:
-    """What is written online stays as it was written: zeros in front, or hexadecimal."""
-    assert left(modify("add: olcServerID", "olcServerID: 1 ldap://a"), live(olcServerID=[held])) == []
-    assert left(modify("add: olcServerID", "olcServerID: 2 ldap://a"), live(olcServerID=[held]))
 
 
 def test_a_database_of_that_suffix_is_not_made_twice() -> None:
