@@ -18,7 +18,7 @@ from ldaprepl.domain.glue import is_glue
 from ldaprepl.domain.plan import LOCAL, is_made
 from ldaprepl.domain.tree import ROOT, Naming, Tree
 
-_ELSEWHERE = ("referral", "alias")
+_ELSEWHERE = {"referral": ("a referral", "ref"), "alias": ("an alias", "aliasedObjectName")}  # and what it points with
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Shape:
 def shape(tree: Tree, gone: Collection[str], naming: Naming, contexts: Sequence[str] = (), known: str = "") -> Shape:
     """Before the plan. `contexts` are the provider's naming contexts below the base, as the consumer would name them;
     `known` is the identity of the base where it is known better than from the consumer."""
-    base = (tree.at(ROOT, naming.base_key) or "") if naming.holds_base else ""
+    base = tree.at(ROOT, naming.base_key) or ""
     losses = Counter(_branch(tree, key, base) for key in gone if key in tree and not is_made(key))
     losses.pop("", None)
     keys = [(dn, naming.key(dn)) for dn in contexts]
@@ -53,14 +53,10 @@ def objections(
     before: Shape, tree: Tree, naming: Naming, taken: Mapping[str, str], received: Mapping[str, Entry]
 ) -> Iterator[str]:
     """After the plan, which changed `tree`: why this should not be followed unasked. `taken`: as in `Plan`."""
-    base = (tree.at(ROOT, naming.base_key) or "") if naming.holds_base else ""
-    top = received.get(base)
-    classes = {value.decode("ascii", "replace").lower() for value in top.values("objectClass")} if top else set()
-    for word in _ELSEWHERE:
-        if top is not None and word in classes:
-            target = b" ".join(top.values("ref") or top.values("aliasedObjectName")).decode("utf-8", "replace")
-            yield f"the provider's base {naming.base!r} is {_a(word)} now, to {target!r}: its tree is elsewhere"
-            return
+    base = tree.at(ROOT, naming.base_key) or ""
+    if pointer := _pointer(received.get(base)):
+        yield f"the provider's base {naming.base!r} is {pointer}: its tree is elsewhere"
+        return
     known = before.base and not (is_glue(before.base) or before.base.startswith(LOCAL))
     if known and base and base != before.base and not is_glue(base):
         yield (
@@ -81,17 +77,19 @@ def objections(
         yield f"the branch {before.dns[branch]!r} would lose all of its last {count} entries, {left}"
 
 
+def _pointer(base: Entry | None) -> str:
+    """What the base entry is, and to what, when it only stands for a tree somewhere else; else empty."""
+    if base is None:
+        return ""
+    classes = {value.lower() for value in base.texts("objectClass")}
+    found = [(what, base.texts(name)) for word, (what, name) in _ELSEWHERE.items() if word in classes]
+    return next((f"{what} now, to {' '.join(targets)!r}" for what, targets in found), "")
+
+
 def _branch(tree: Tree, key: str, base: str) -> str:
     """The topmost entry above `key`, or itself: a child of the base, where that is in scope. Empty for the base."""
-    while key not in (ROOT, base):
-        node = tree.get(key)
-        if node is None:
-            break
+    while key not in (ROOT, base) and (node := tree.get(key)) is not None:
         if node.parent in (ROOT, base):
             return key
         key = node.parent
     return ""
-
-
-def _a(word: str) -> str:
-    return f"an {word}" if word[0] in "aeiou" else f"a {word}"
