@@ -23,12 +23,11 @@ from ldaprepl.domain.scope import MATCH_ALL, ReplicationScope, Scope
 from ldaprepl.domain.verdict import ConsumerReport, Finding, How, Kind, Problem, Reach, State
 from ldaprepl.errors import LdapreplError
 from ldaprepl.ports import Directory
-from ldaprepl.recheck import Outcome, Recheck
+from ldaprepl.recheck import BREATH, Outcome, Recheck, text
 from ldaprepl.verify import Look, Options, Tools, first_look
 
 _LISTED = ("entryUUID", "entryCSN")
 _LOOKS = 5  # at the sizes of the databases while they do not fit: a delete shows before its CSN does
-_BREATH = 0.05  # seconds between them
 _QUIET = 1.0  # seconds that both are given to have the same changes; who writes all the time never has them
 _STEPS = 4  # from an entry to whoever holds its place or its identity on the other side
 Result = tuple[ConsumerReport, Proof | None]
@@ -109,7 +108,7 @@ def surplus(world: World, consumer: Directory, wanted: int | None) -> int | None
             looks += 1
         elif clock.monotonic() >= deadline:
             looks += 1
-        clock.sleep(_BREATH)
+        clock.sleep(BREATH)
     return found
 
 
@@ -177,7 +176,7 @@ class _Changes:
     def _met(self, suspects: Suspects) -> list[str]:
         """Where else entries with the same identities are: one that was renamed on one side only is under its old name
         on the other, and somebody else may be under the new one."""
-        names = list(map(_text, dict.fromkeys((*suspects.pairs, *suspects.provider_only, *suspects.consumer_only))))
+        names = list(map(text, dict.fromkeys((*suspects.pairs, *suspects.provider_only, *suspects.consumer_only))))
         seen = {self._comparer.dn_key(name) for name in names}
         met: list[str] = []
         for _ in range(_STEPS):
@@ -256,7 +255,3 @@ def _uuids(entries: Iterable[Entry | None]) -> set[str]:
 
 def _bytes(dn: str) -> bytes:
     return dn.encode("utf-8", "surrogateescape")
-
-
-def _text(dn: bytes) -> str:
-    return dn.decode("utf-8", "surrogateescape")

@@ -17,7 +17,7 @@ from ldaprepl.domain.scope import ReplicationScope
 from ldaprepl.domain.verdict import Problem, State
 from ldaprepl.errors import LdapreplError
 from ldaprepl.ports import Clock, Directory, Ending, Progress, Pump
-from ldaprepl.recheck import Recheck
+from ldaprepl.recheck import Recheck, text
 from ldaprepl.verify import unknown_attributes
 
 _NAMES = ("1.1",)
@@ -100,8 +100,7 @@ def _draw(
 
 
 def _as_provider(dn: bytes, comparer: Comparer) -> bytes:
-    text = comparer.provider_dn(dn.decode("utf-8", "surrogateescape"))
-    return text.encode("utf-8", "surrogateescape")
+    return comparer.provider_dn(text(dn)).encode("utf-8", "surrogateescape")
 
 
 def _wrong(dns: Sequence[str], count: int, policy: Policy) -> Finding:

@@ -121,6 +121,11 @@ def parse(text: str | bytes) -> Csn:
     return Csn.parse(text)
 
 
+def sid_list(sids: Iterable[int]) -> str:
+    """Server IDs for people, as stamps write them."""
+    return ", ".join(f"{sid:03x}" for sid in sids)
+
+
 class Standing(NamedTuple):
     """How one set of stamps stands to another, as server IDs in rising order.
 

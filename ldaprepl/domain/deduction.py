@@ -17,7 +17,7 @@ from enum import StrEnum
 from ldaprepl.domain import dn as names
 from ldaprepl.domain.cause import Code, told
 from ldaprepl.domain.compare import SERVER_LOCAL
-from ldaprepl.domain.csn import Csn, CsnSet
+from ldaprepl.domain.csn import Csn, CsnSet, sid_list
 from ldaprepl.domain.scope import BOOKKEEPING, MATCH_ALL, ReplicationScope, Scope
 from ldaprepl.domain.verdict import Cause, Finding, Kind, State, Trace
 
@@ -114,17 +114,17 @@ def notes(setting: Setting) -> list[str]:
     said = []
     if standing.extra:
         said.append(
-            f"the consumer's contextCSN has server ID {_sids(standing.extra)}, which the provider's has not: something"
-            " writes on the consumer, and it does not come back"
+            f"the consumer's contextCSN has server ID {sid_list(standing.extra)}, which the provider's has not:"
+            " something writes on the consumer, and it does not come back"
         )
     if standing.ahead:
         said.append(
-            f"the consumer's contextCSN is newer than the provider's for server ID {_sids(standing.ahead)}: the"
+            f"the consumer's contextCSN is newer than the provider's for server ID {sid_list(standing.ahead)}: the"
             " provider went back (restored, crashed), or the consumer is written under that ID"
         )
     late = [csn.sid for csn in setting.provider.values() if setting.future(csn)]
     if late:
-        said.append(f"the provider's contextCSN for server ID {_sids(late)} lies in the future: a clock is wrong")
+        said.append(f"the provider's contextCSN for server ID {sid_list(late)} lies in the future: a clock is wrong")
     return said
 
 
@@ -328,7 +328,3 @@ def _csn(trace: Trace | None) -> Csn | None:
 
 def _key(dn: str) -> str:
     return dn.lower()
-
-
-def _sids(sids: Sequence[int]) -> str:
-    return ", ".join(f"{sid:03x}" for sid in sids)

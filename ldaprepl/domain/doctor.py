@@ -1,6 +1,6 @@
 """What a look at one server showed (`Facts`), and what it means for replication (`diagnose`).
 
-Nine rows for each server, each with a mark: ok; warn (it works, but not as people expect); bad (something will not
+Ten rows for each server, each with a mark: ok; warn (it works, but not as people expect); bad (something will not
 work); unknown (the server does not tell, or there was nothing to ask). A row has the cure where it is warn or bad.
 Facts come from one identity: what it may not see does not exist here.
 """
@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from ldaprepl.domain.csn import CsnSet
+from ldaprepl.domain.csn import CsnSet, sid_list
 from ldaprepl.domain.duration import words
 from ldaprepl.domain.health import Vitals
 from ldaprepl.domain.provider import Access, Finding, Outcome, ProviderProfile, Severity, Sync
@@ -297,8 +297,8 @@ def _context_csn(facts: Facts, newest: CsnSet) -> Row:
         return Row(Topic.CONTEXTCSN, Mark.BAD, "none", cure)
     text = ", ".join(f"{sid:03x} {held[sid].time:%Y-%m-%d %H:%M:%S}" for sid in held)
     if behind := held.behind(newest):
-        late = ", ".join(f"{sid:03x}" for sid in behind)
-        return Row(Topic.CONTEXTCSN, Mark.WARN, f"{text}; behind for {late}", "ldaprepl check tells by how much.")
+        late = f"{text}; behind for {sid_list(behind)}"
+        return Row(Topic.CONTEXTCSN, Mark.WARN, late, "ldaprepl check tells by how much.")
     return Row(Topic.CONTEXTCSN, Mark.OK, text)
 
 

@@ -19,7 +19,7 @@ from typing import Final
 from ldaprepl.domain.entry import Entry
 
 WIDTH: Final = 76  # columns of a line before it is folded (RFC 2849, note 2)
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._;-]*")  # AttributeDescription (RFC 4512), underscore tolerated
+NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._;-]*")  # AttributeDescription (RFC 4512), underscore tolerated
 
 
 class LdifError(ValueError):
@@ -157,7 +157,7 @@ def _record(start: int, held: list[tuple[str, bytes]]) -> Record:
 
 @lru_cache(maxsize=4096)
 def _check(name: str) -> None:
-    if not _NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         raise ValueError(f"{name!r} is not an attribute description")
 
 

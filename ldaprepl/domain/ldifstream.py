@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from ldaprepl.domain.entry import Entry
-from ldaprepl.domain.ldif import LdifError, logical_lines, pair
+from ldaprepl.domain.ldif import NAME, LdifError, logical_lines, pair
 
 LIMIT: Final = 128 * 1024 * 1024  # bytes of one record: the largest value a server takes, in base64, and some
 RawRecord = tuple[bytes, bytes]  # DN, record
@@ -33,7 +33,6 @@ _COUNT: Final = re.compile(
 _MARK: Final = b"\xef\xbb\xbf"  # the byte order mark of UTF-8
 _HEADER: Final = b"#\n# LDAPv3\n# base <"  # of ldapsearch, unless called with -LL
 _END: Final = re.compile(rb"# search result\n(?!dn:)")
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._;-]*")
 _STARTS: Final = ("dn", "version", "search", "ref")
 
 
@@ -172,7 +171,7 @@ def explain(whole: bytes, first: int) -> None:
         low = name.lower()
         if name == "-" or low == "changetype":
             raise LdifError(number, "a change record, where an entry of a dump was expected")
-        if not _NAME.fullmatch(name):
+        if not NAME.fullmatch(name):
             raise LdifError(number, f"{name!r} is no attribute name")
         if start and low not in _STARTS:
             raise LdifError(number, f"a record must begin with dn:, not {name}:")

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from ldaprepl.domain.csn import Csn, CsnSet
+from ldaprepl.domain.csn import Csn, CsnSet, sid_list
 from ldaprepl.domain.duration import words
 from ldaprepl.domain.ldapfilter import bracketed
 from ldaprepl.domain.verdict import Finding, Kind
@@ -88,16 +88,12 @@ def _unlike(who: str, then: Mark, now: Mark) -> str:
         return f"{who} does not find entries by their entryCSN for this identity"
     standing = now.csns.standing(then.csns)
     if standing.behind:
-        return f"the contextCSN of {who} went back (server ID {_sids(standing.behind)})"
+        return f"the contextCSN of {who} went back (server ID {sid_list(standing.behind)})"
     if standing.missing:
-        return f"the contextCSN of {who} has lost server ID {_sids(standing.missing)}"
+        return f"the contextCSN of {who} has lost server ID {sid_list(standing.missing)}"
     if standing.extra:
-        return f"the contextCSN of {who} has a new server ID {_sids(standing.extra)}"
+        return f"the contextCSN of {who} has a new server ID {sid_list(standing.extra)}"
     return ""
-
-
-def _sids(sids: Iterable[int]) -> str:
-    return ", ".join(f"{sid:03x}" for sid in sids)
 
 
 def changed_filter(filter: str, proof: Proof, now: Moment) -> str:
