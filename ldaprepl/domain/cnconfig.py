@@ -19,25 +19,44 @@ from ldaprepl.domain.words import Form, Place, split_config
 _PREFIX: Final = re.compile(r"^\{(-?\d+)\}")
 _PRINTABLE: Final = re.compile(r"[ -~]*")
 
+_OLC: Final[Mapping[str, str]] = {
+    "access": "olcAccess",
+    "directory": "olcDbDirectory",
+    "index": "olcDbIndex",
+    "lastmod": "olcLastMod",
+    "limits": "olcLimits",
+    "logdb": "olcAccessLogDB",
+    "logold": "olcAccessLogOld",
+    "logops": "olcAccessLogOps",
+    "logpurge": "olcAccessLogPurge",
+    "logsuccess": "olcAccessLogSuccess",
+    "maxsize": "olcDbMaxSize",
+    "mirrormode": "olcMirrorMode",
+    "moduleload": "olcModuleLoad",
+    "multiprovider": "olcMultiProvider",
+    "rootdn": "olcRootDN",
+    "serverid": "olcServerID",
+    "suffix": "olcSuffix",
+    "syncrepl": "olcSyncrepl",
+    "syncprov-checkpoint": "olcSpCheckpoint",
+    "syncprov-nopresent": "olcSpNoPresent",
+    "syncprov-reloadhint": "olcSpReloadHint",
+    "syncprov-sessionlog": "olcSpSessionlog",
+    "syncprov-sessionlog-source": "olcSpSessionlogSource",
+    "updatedn": "olcUpdateDN",
+    "updateref": "olcUpdateRef",
+}
+"""Settings of slapd.conf by their cn=config names; those of any other only begin with olc."""
+
 _NAMES: Final[Mapping[str, str]] = {
+    **{olc.lower(): setting for setting, olc in _OLC.items()},
     "olcmirrormode": "multiprovider",
     "olcmultimaster": "multiprovider",
-    "olcmultiprovider": "multiprovider",
-    "olcdbindex": "index",
-    "olcdbmaxsize": "maxsize",
-    "olcdbdirectory": "directory",
-    "olcspcheckpoint": "syncprov-checkpoint",
-    "olcspsessionlog": "syncprov-sessionlog",
-    "olcspnopresent": "syncprov-nopresent",
-    "olcspreloadhint": "syncprov-reloadhint",
-    "olcspsessionlogsource": "syncprov-sessionlog-source",
-    "olcaccesslogdb": "logdb",
-    "olcaccesslogops": "logops",
-    "olcaccesslogsuccess": "logsuccess",
-    "olcaccesslogpurge": "logpurge",
-    "olcaccesslogold": "logold",
 }
-"""cn=config names whose slapd.conf names do not follow from leaving out `olc` or `olcDb`."""
+"""The other way; one name for what was renamed twice."""
+
+OVERLAYS: Final[Mapping[str, str]] = {"syncprov": "olcSyncProvConfig", "accesslog": "olcAccessLogConfig"}
+"""Overlays by their object classes."""
 
 _STRUCTURE: Final = frozenset({"objectclass", "cn", "olcdatabase", "olcoverlay", "olcbackend", "structuralobjectclass"})
 _PASSWORDS: Final = frozenset({"rootpw"})
@@ -107,6 +126,11 @@ def attribute(name: str, words: Sequence[str], index: int | None = None) -> str:
     if not _PRINTABLE.fullmatch(value) or value[:1] in (" ", ":", "<") or value[-1:] == " ":
         return ldif.line(name, value)
     return f"{name}: {prefix}" + "\n  ".join(words) + "\n"
+
+
+def olc(setting: str) -> str:
+    """The cn=config name of a setting of slapd.conf."""
+    return _OLC.get(setting.lower(), f"olc{setting}")
 
 
 def unnumbered(value: str) -> str:

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Final
 
 from ldaprepl.domain import ldif
+from ldaprepl.domain.cnconfig import OVERLAYS, olc
 from ldaprepl.domain.config import Configuration, Section, SectionKind, Setting
 from ldaprepl.domain.lint_mend import Note, Stray, mend, strays
 from ldaprepl.domain.lint_places import located
@@ -31,31 +32,6 @@ _NAMES: Final = Schema.parse(
         ("1.2.840.113549.1.9.1", "email emailAddress pkcs9email"), ("0.9.2342.19200300.100.1.3", "mail rfc822Mailbox"),
     )
 )  # fmt: skip
-
-OLC: Final[Mapping[str, str]] = {
-    "rootdn": "olcRootDN",
-    "suffix": "olcSuffix",
-    "index": "olcDbIndex",
-    "maxsize": "olcDbMaxSize",
-    "updateref": "olcUpdateRef",
-    "updatedn": "olcUpdateDN",
-    "limits": "olcLimits",
-    "access": "olcAccess",
-    "serverid": "olcServerID",
-    "multiprovider": "olcMultiProvider",
-    "mirrormode": "olcMirrorMode",
-    "lastmod": "olcLastMod",
-    "moduleload": "olcModuleLoad",
-    "syncprov-checkpoint": "olcSpCheckpoint",
-    "syncprov-sessionlog": "olcSpSessionlog",
-    "syncprov-nopresent": "olcSpNoPresent",
-    "syncprov-reloadhint": "olcSpReloadHint",
-    "logdb": "olcAccessLogDB",
-    "logops": "olcAccessLogOps",
-    "logpurge": "olcAccessLogPurge",
-    "logsuccess": "olcAccessLogSuccess",
-}
-"""The settings that cures speak of, by their cn=config names."""
 
 
 def dn_key(dn: str) -> bytes:
@@ -180,7 +156,7 @@ class Source:
         """One setting as a line to paste, in the source's own form."""
         if self.form is Form.SLAPD_CONF:
             return f"{setting} {value}"
-        return f"{OLC.get(setting, 'olc' + setting)}: {value}"
+        return f"{olc(setting)}: {value}"
 
     def older_than(self, version: Version) -> bool:
         """Known to be of an older release or branch."""
@@ -269,10 +245,9 @@ class Database:
         """The overlay with its settings, to paste in the source's own form."""
         if self.source.form is Form.SLAPD_CONF:
             return "\n".join([f"overlay {name}", *(f"{key} {value}" for key, value in settings)])
-        kind = {"syncprov": "olcSyncProvConfig", "accesslog": "olcAccessLogConfig"}[name]
         above = self.dn or f"olcDatabase={{n}}{self.section.type or 'mdb'},cn=config"
-        head = [f"dn: olcOverlay={name},{above}", "objectClass: olcOverlayConfig", f"objectClass: {kind}"]
-        return "\n".join([*head, f"olcOverlay: {name}", *(f"{OLC[key]}: {value}" for key, value in settings)])
+        head = [f"dn: olcOverlay={name},{above}", "objectClass: olcOverlayConfig", f"objectClass: {OVERLAYS[name]}"]
+        return "\n".join([*head, f"olcOverlay: {name}", *(f"{olc(key)}: {value}" for key, value in settings)])
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ directive, so those of a stanza stand above it. A whole server in LDIF is for `s
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Final
 
 from ldaprepl.domain import cnconfig, ldif, slapdconf
@@ -19,36 +19,8 @@ from ldaprepl.domain.version import Version
 from ldaprepl.domain.words import Form, Unwritable, comment, quote
 from ldaprepl.report.values import printable
 
-_NAMES: Final[Mapping[str, str]] = {
-    "suffix": "olcSuffix",
-    "rootdn": "olcRootDN",
-    "directory": "olcDbDirectory",
-    "maxsize": "olcDbMaxSize",
-    "index": "olcDbIndex",
-    "limits": "olcLimits",
-    "access": "olcAccess",
-    "updateref": "olcUpdateRef",
-    "updatedn": "olcUpdateDN",
-    "multiprovider": "olcMultiProvider",
-    "mirrormode": "olcMirrorMode",
-    "serverID": "olcServerID",
-    "TLSCACertificateFile": "olcTLSCACertificateFile",
-    "TLSCertificateFile": "olcTLSCertificateFile",
-    "TLSCertificateKeyFile": "olcTLSCertificateKeyFile",
-    "syncprov-checkpoint": "olcSpCheckpoint",
-    "syncprov-sessionlog": "olcSpSessionlog",
-    "syncprov-nopresent": "olcSpNoPresent",
-    "syncprov-reloadhint": "olcSpReloadHint",
-    "logdb": "olcAccessLogDB",
-    "logops": "olcAccessLogOps",
-    "logsuccess": "olcAccessLogSuccess",
-    "logpurge": "olcAccessLogPurge",
-}
-_RAW: Final = frozenset(
-    {"suffix", "rootdn", "directory", "updateref", "updatedn", "logdb"} | {name for name in _NAMES if name[:3] == "TLS"}
-)
+_RAW: Final = frozenset({"suffix", "rootdn", "directory", "updateref", "updatedn", "logdb"})
 """One value each, which cn=config takes as it stands."""
-_OVERLAY_CLASSES: Final = {"syncprov": "olcSyncProvConfig", "accesslog": "olcAccessLogConfig"}
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_.:/@%+*=,-]+")  # reads the same without quotes in both forms
 _ORDERED: Final = frozenset({"limits", "access"})
 _EXTERNAL: Final = "gidNumber=0+uidNumber=0,cn=peercred,cn=external,cn=auth"
@@ -212,8 +184,7 @@ def _modify(dn: str, values: list[tuple[str, str, str]]) -> str:
     """One change record: reason, name and attribute line of each value; values of one name are added together."""
     parts = [ldif.line("dn", dn), "changetype: modify\n"]
     for name in dict.fromkeys(name for _, name, _ in values):
-        olc = "olcSyncrepl" if name == "syncrepl" else _NAMES[name]
-        parts.append(f"{'replace' if name in _SINGLE else 'add'}: {olc}\n")
+        parts.append(f"{'replace' if name in _SINGLE else 'add'}: {cnconfig.olc(name)}\n")
         parts += [_why(why) + text for why, each, text in values if each == name]
         parts.append("-\n")
     return "".join(parts) + "\n"
@@ -234,7 +205,7 @@ def _next_to(database: str) -> str:
 def _overlay(overlay: Overlay, index: str, database: str, change: str) -> str:
     name = f"{index}{overlay.name}"
     head = f"dn: olcOverlay={name},{database}\n{change}objectClass: olcOverlayConfig\n"
-    head += f"objectClass: {_OVERLAY_CLASSES[overlay.name]}\nolcOverlay: {name}\n"
+    head += f"objectClass: {cnconfig.OVERLAYS[overlay.name]}\nolcOverlay: {name}\n"
     return _why(overlay.why) + head + "".join(_attribute(line) for line in overlay.lines) + "\n"
 
 
@@ -242,9 +213,9 @@ def _attribute(line: Line, index: int | None = None, *, bare: bool = False) -> s
     """The line as an attribute of cn=config; `bare` without its reason."""
     why = "" if bare else _why(line.why)
     if line.name in _RAW:
-        return why + ldif.line(_NAMES[line.name], str(line.words[0]))
+        return why + ldif.line(cnconfig.olc(line.name), str(line.words[0]))
     prefix = "" if index is None else f"{{{index}}}"
-    return why + ldif.line(_NAMES[line.name], prefix + " ".join(_words(line, Form.CN_CONFIG)))
+    return why + ldif.line(cnconfig.olc(line.name), prefix + " ".join(_words(line, Form.CN_CONFIG)))
 
 
 def _words(line: Line, form: Form) -> Iterator[str]:
