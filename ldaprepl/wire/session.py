@@ -27,7 +27,7 @@ from ldaprepl.domain.entry import Entry
 from ldaprepl.domain.scope import Scope
 from ldaprepl.errors import IncompleteRead, LdapreplError, Refused, ServerUnavailable
 from ldaprepl.protocol import results, syncrepl
-from ldaprepl.wire import trace
+from ldaprepl.wire import plain, trace
 from ldaprepl.wire.endpoint import Anonymous, Endpoint, External, Sasl, Simple
 
 _CONNECT_TIMEOUT = 15  # seconds
@@ -228,8 +228,11 @@ class Session:
 
 
 def open_session(endpoint: Endpoint) -> Session:
-    """Connect, secure and bind. Raises `ServerUnavailable`."""
+    """Connect, secure and bind. Raises `ServerUnavailable`, `Refused`."""
     address = endpoint.checked().address
+    secure = address.scheme == "ldaps" or endpoint.starttls
+    if secure:
+        _try_tls(endpoint)
     try:
         connection = _Connection(endpoint.uri, bytes_mode=False)
         connection.protocol_version = 3
@@ -237,7 +240,7 @@ def open_session(endpoint: Endpoint) -> Session:
         connection.set_option(ldap.OPT_DEREF, ldap.DEREF_NEVER)
         connection.set_option(ldap.OPT_NETWORK_TIMEOUT, min(endpoint.timeout, _CONNECT_TIMEOUT))
         connection.set_option(ldap.OPT_TIMEOUT, endpoint.timeout)
-        if address.scheme == "ldaps" or endpoint.starttls:
+        if secure:
             _prepare_tls(connection, endpoint)
         if endpoint.starttls:
             connection.start_tls_s()
@@ -253,6 +256,14 @@ def open_session(endpoint: Endpoint) -> Session:
     except ldap.LDAPError as error:
         raise Refused(f"{endpoint.uri} does not let {endpoint.bind} in ({_words(error)})") from error
     return Session(endpoint, connection)
+
+
+def _try_tls(endpoint: Endpoint) -> None:
+    """A handshake of our own first. libldap with GnuTLS, as Debian builds it, knows no timeout in a handshake: a server
+    that stays silent keeps it spinning for ever, and neither Ctrl-C nor SIGTERM gets through. Raises what `plain` does,
+    whose words say what is wrong with a certificate."""
+    tls = endpoint.tls._replace(starttls=endpoint.starttls or None)
+    plain.open_socket(endpoint._replace(bind=Anonymous(), tls=tls)).close()
 
 
 def _make_blocking(connection: Any, seconds: float) -> None:

@@ -14,6 +14,7 @@ from ldaprepl.domain.secret import Secret
 from ldaprepl.errors import LdapreplError, ProtocolViolation, ServerUnavailable
 from ldaprepl.wire import opening, plain
 from ldaprepl.wire.endpoint import Endpoint, Simple, Tls
+from ldaprepl.wire.session import open_session
 from ldaprepl.wire.stream import Opener, open_stream
 
 OPENERS = pytest.mark.parametrize("opener", [opening.open_socket, plain.open_socket], ids=["ldap3", "plain"])
@@ -105,6 +106,17 @@ def test_silence_while_opening(when: str, opener: Opener) -> None:
         uri = f"{'ldaps' if when == 'ldaps' else 'ldap'}://{where}"
         error = refusal(Endpoint(uri, SIMPLE, Tls(starttls="StartTLS" in when or None), timeout=0.2), opener)
     assert "timed out" in error.message
+
+
+@pytest.mark.parametrize("when", ["bind", "StartTLS", "handshake after StartTLS", "ldaps"])
+def test_silence_while_a_session_is_opened(when: str) -> None:
+    """libldap spins in a handshake that nobody answers, and nothing but SIGKILL ends it."""
+    script = answer_starttls_then_silence if when == "handshake after StartTLS" else until_closed
+    with scripted(script) as where:
+        uri = f"{'ldaps' if when == 'ldaps' else 'ldap'}://{where}"
+        with pytest.raises(ServerUnavailable) as caught:
+            open_session(Endpoint(uri, SIMPLE, Tls(starttls="StartTLS" in when or None), timeout=0.2))
+    one_sentence(caught.value, uri)
 
 
 def answer_starttls_then_silence(connected: socket.socket) -> None:
