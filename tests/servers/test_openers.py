@@ -16,6 +16,7 @@ from ldaprepl.domain.secret import Secret
 from ldaprepl.errors import CertificateExpired, LdapreplError, ProtocolViolation, Refused, ServerUnavailable
 from ldaprepl.wire import opening, plain
 from ldaprepl.wire.endpoint import Endpoint, External, Simple, Tls
+from ldaprepl.wire.session import open_session
 from ldaprepl.wire.slapdconf import SlapdConf
 from ldaprepl.wire.slapdproc import Slapd
 from ldaprepl.wire.stream import Opener, open_stream
@@ -44,12 +45,11 @@ def who(endpoint: Endpoint, opener: Opener) -> str:
         return str(endpoint.bind)
 
 
-@OPENERS
-def test_every_way_in(secured: Slapd, authority: Authority, opener: Opener) -> None:
+def every_way_in(secured: Slapd, authority: Authority) -> list[Endpoint]:
     admin = Simple(secured.rootdn, secured.rootpw)
     trusting = Tls(cacert=authority.certificate)
     client = authority.issue("client")
-    ways = [
+    return [
         Endpoint(secured.ldap_uri),
         Endpoint(secured.ldap_uri, admin),
         Endpoint(secured.ldap_uri, admin, trusting._replace(starttls=True)),
@@ -59,8 +59,33 @@ def test_every_way_in(secured: Slapd, authority: Authority, opener: Opener) -> N
         Endpoint(secured.ldaps_uri, External(), trusting._replace(cert=client[0], key=client[1])),
         Endpoint(secured.ldap_uri, External(), trusting._replace(starttls=True, cert=client[0], key=client[1])),
     ]
-    for endpoint in ways:
+
+
+@OPENERS
+def test_every_way_in(secured: Slapd, authority: Authority, opener: Opener) -> None:
+    for endpoint in every_way_in(secured, authority):
         assert who(endpoint, opener)
+
+
+def test_every_way_in_through_libldap(secured: Slapd, authority: Authority) -> None:
+    for endpoint in every_way_in(secured, authority):
+        with open_session(endpoint) as session:
+            shown = session.read("", ("supportedLDAPVersion",))
+            assert shown is not None and shown.values("supportedLDAPVersion"), endpoint
+
+
+def test_libldap_refuses_certificates_in_the_same_words(
+    secured: Slapd, misnamed: Slapd, server: Slapd, authority: Authority
+) -> None:
+    trusting = Tls(cacert=authority.certificate)
+    for endpoint, words in (
+        (Endpoint(misnamed.ldaps_uri, tls=trusting), "IP address mismatch"),
+        (Endpoint(misnamed.ldap_uri, tls=trusting._replace(starttls=True)), "IP address mismatch"),
+        (Endpoint(secured.ldaps_uri), "self-signed|local issuer"),
+        (Endpoint(server.ldap_uri, tls=Tls(starttls=True)), "refused StartTLS"),
+    ):
+        with pytest.raises(Refused, match=words):
+            open_session(endpoint)
 
 
 @OPENERS
