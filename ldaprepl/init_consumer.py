@@ -28,7 +28,7 @@ from ldaprepl.domain.versionguess import ServerGuess, guess
 from ldaprepl.errors import UsageError
 from ldaprepl.ports import DirectoryReader, Look, Progress
 
-__all__ = ["ConsumerPlan", "examine", "plan", "server_of", "subschema"]
+__all__ = ["ConsumerPlan", "examine", "plan", "server_of", "subschema", "tagging_options"]
 
 _SAMPLE: Final = 20  # entries with a password whose value is asked for
 _SYNC_REQUEST: Final = "1.3.6.1.4.1.4203.1.9.1.1"  # RFC 4533
@@ -149,6 +149,13 @@ def subschema(reader: DirectoryReader) -> tuple[tuple[bytes, ...], tuple[bytes, 
     where = next(iter(_texts(root, "subschemaSubentry")), "cn=Subschema")
     entry = reader.look(where, ("attributeTypes", "objectClasses"), "(objectClass=subschema)").entry
     return (entry.values("attributeTypes"), entry.values("objectClasses")) if entry else ((), ())
+
+
+def tagging_options(reader: DirectoryReader) -> tuple[str, ...]:
+    """The attribute options that a server takes (slapd.conf(5), attributeoptions), where this identity may read its
+    configuration; empty where it may not, or where they are slapd's own."""
+    options = " ".join(_texts(reader.look("cn=config", ("olcAttributeOptions",)).entry, "olcAttributeOptions")).split()
+    return () if set(options) <= {"lang-"} else tuple(options)
 
 
 def _read_through(

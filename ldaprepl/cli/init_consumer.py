@@ -26,7 +26,7 @@ from ldaprepl.domain.schemaplan import schema_plan
 from ldaprepl.domain.scope import ReplicationScope
 from ldaprepl.domain.words import Form
 from ldaprepl.errors import ExitCode, ServerUnavailable, UsageError
-from ldaprepl.init_consumer import examine, subschema
+from ldaprepl.init_consumer import examine, subschema, tagging_options
 from ldaprepl.report.stanza import ANY_DATABASE, render_profile
 from ldaprepl.wire.endpoint import Bind, Endpoint, External, Sasl, Simple
 from ldaprepl.wire.probe import Probe
@@ -153,7 +153,7 @@ def _found(
         with open_stream(endpoint) as stream:
             probe = Probe(stream)
             profile = examine(probe, job.access, job.scope, bar)
-            schema = schema_plan(*subschema(probe), job.version) if given["full"] else None
+            schema = schema_plan(*subschema(probe), job.version, tagging_options(probe)) if given["full"] else None
             manner, findings = _chosen(given, profile, job)
             job = replace(job, manner=manner)
             if consumer and profile.base is Outcome.SUCCESS:

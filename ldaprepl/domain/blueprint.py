@@ -65,11 +65,13 @@ class Places:
 
 @dataclass(frozen=True, slots=True)
 class Schemas:
-    """What the entries need: files that come with slapd, by name, and definitions of the site's own (RFC 4512)."""
+    """What the entries need: files that come with slapd, by name, definitions of the site's own (RFC 4512), and tagging
+    options of attributes (slapd.conf(5), attributeoptions); none: slapd's own, which is lang-."""
 
     files: tuple[str, ...] = ("core", "cosine", "inetorgperson", "nis")
     attribute_types: tuple[str, ...] = ()
     object_classes: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

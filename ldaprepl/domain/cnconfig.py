@@ -21,6 +21,7 @@ _PRINTABLE: Final = re.compile(r"[ -~]*")
 
 _OLC: Final[Mapping[str, str]] = {
     "access": "olcAccess",
+    "attributeoptions": "olcAttributeOptions",
     "directory": "olcDbDirectory",
     "index": "olcDbIndex",
     "lastmod": "olcLastMod",

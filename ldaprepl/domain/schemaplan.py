@@ -56,9 +56,11 @@ class SchemaPlan:
     modules: tuple[str, ...] = ()
 
 
-def schema_plan(attribute_types: Iterable[bytes], object_classes: Iterable[bytes], version: Version) -> SchemaPlan:
-    """What a consumer of this version needs. Operational attributes of unknown overlays are left out: no file may
-    define them.
+def schema_plan(
+    attribute_types: Iterable[bytes], object_classes: Iterable[bytes], version: Version, options: tuple[str, ...] = ()
+) -> SchemaPlan:
+    """What a consumer of this version needs; `options` are the provider's tagging options. Operational attributes of
+    unknown overlays are left out: no file may define them.
     """
     types = [value.decode("utf-8", "replace") for value in attribute_types]
     classes = [value.decode("utf-8", "replace") for value in object_classes]
@@ -75,7 +77,7 @@ def schema_plan(attribute_types: Iterable[bytes], object_classes: Iterable[bytes
         names.append("ppolicy")
     own_types = tuple(text for text in types if _own(text, standard) and "USAGE" not in text)
     own_classes = tuple(text for text in classes if _own(text, standard))
-    return SchemaPlan(Schemas(tuple(names), own_types, own_classes), tuple(modules))
+    return SchemaPlan(Schemas(tuple(names), own_types, own_classes, options), tuple(modules))
 
 
 def _own(definition: str, standard: tuple[str, ...]) -> bool:

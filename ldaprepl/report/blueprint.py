@@ -71,6 +71,7 @@ def _conf_global(blueprint: Blueprint, whole: bool) -> Iterator[str]:
         )
         yield from (f"attributetype {_one_line(text)}\n" for text in blueprint.schemas.attribute_types)
         yield from (f"objectclass {_one_line(text)}\n" for text in blueprint.schemas.object_classes)
+        yield from map(_conf_line, _options(blueprint))
     elif blueprint.modules or blueprint.lines:
         yield "\n" + comment("Into the global part, above the first database:")
     if blueprint.modules and blueprint.places.modules:
@@ -90,7 +91,7 @@ def _conf_line(line: Line) -> str:
 def _config(blueprint: Blueprint, version: Version) -> Iterator[str]:
     yield _heading(blueprint)
     yield "dn: cn=config\nobjectClass: olcGlobal\ncn: config\n"
-    yield from (_attribute(line) for line in blueprint.lines)
+    yield from (_attribute(line) for line in (*_options(blueprint), *blueprint.lines))
     yield "\n"
     if blueprint.modules and blueprint.places.modules:
         yield comment("Leave this entry out where slapd has these built in.")
@@ -200,6 +201,12 @@ def _next_to(database: str) -> str:
 
 
 # --- both
+
+
+def _options(blueprint: Blueprint) -> tuple[Line, ...]:
+    options = blueprint.schemas.options
+    why = "those of the provider: a consumer stops at the first attribute with an option that it does not know"
+    return (Line.of("attributeoptions", *options, why=why),) if options else ()
 
 
 def _overlay(overlay: Overlay, index: str, database: str, change: str) -> str:

@@ -133,6 +133,32 @@ def test_a_whole_consumer_knows_the_provider_s_schema_and_converges(
     assert onward.usable and onward.entries == PEOPLE + 3
 
 
+@FORMS
+def test_a_whole_consumer_knows_the_provider_s_attribute_options(slapd: SlapdFactory, form: str) -> None:
+    """Where the configuration can be read, here over ldapi. Without them replication stops at the first such entry."""
+    lines = (*SYNCPROV, "access to * by * read")
+    conf = SlapdConf(
+        Database(SUFFIX, lines=lines),
+        modules=("syncprov",),
+        lines=("attributeoptions x-site- lang-",),
+        live_config=True,
+    )
+    server = slapd(conf)
+    server.load(
+        [*data(), f"dn: cn=o,{SUFFIX}\nobjectClass: device\ncn: o\ndescription;x-site-a: b\n\n"], write_csn=True
+    )
+    server.start()
+    command = [sys.executable, "-m", "ldaprepl", "init-consumer", "--provider", server.ldapi_uri, "-b", SUFFIX]
+    command += ["--sasl", "EXTERNAL", "--full", "--format", form]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    consumer = slapd(SlapdConf(Database(SUFFIX)), debug="sync")
+    (consumer.configure if form == "slapd.conf" else consumer.configure_ldif)(at_home(done.stdout, consumer))
+    consumer.start()
+    converged(server, consumer)
+    assert "description;x-site-a: b" in consumer.dump()
+
+
 def test_the_consumer_of_a_python_sync_takes_stamps_from_its_writer_only(good: Slapd, slapd: SlapdFactory) -> None:
     text = run(good, "--full", "--method", "python", "--format", "slapd.conf")
     consumer = slapd(SlapdConf(Database(SUFFIX)))
