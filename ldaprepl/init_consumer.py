@@ -45,7 +45,7 @@ def examine(reader: DirectoryReader, access: Access, scope: ReplicationScope, pr
     progress.phase("looking at the provider")
     root = reader.look("", ("*", "+")).entry
     contexts = tuple(_texts(root, "namingContexts"))
-    suffix = _suffix(scope.base, contexts)
+    suffix = dn.context_of(scope.base, contexts)
     base = reader.look(scope.base, ("*", "+"))
     profile = ProviderProfile(
         reader.uri,
@@ -90,18 +90,6 @@ def _server(reader: DirectoryReader, root: Entry | None) -> ServerGuess:
     where = next(iter(_texts(root, "subschemaSubentry")), "cn=Subschema")
     subschema = reader.look(where, ("attributeTypes",), "(objectClass=subschema)").entry
     return guess(root, subschema.values("attributeTypes") if subschema else (), monitored)
-
-
-def _suffix(base: str, contexts: tuple[str, ...]) -> str | None:
-    """The naming context that holds the base, the longest one; None when none does."""
-    holding = []
-    for context in contexts:
-        try:
-            if dn.is_below(base, context):
-                holding.append(context)
-        except ValueError:
-            continue
-    return max(holding, key=dn.depth, default=None)
 
 
 def _missing(base: Look) -> tuple[str, ...]:

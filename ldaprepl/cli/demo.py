@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ import click
 from ldaprepl.bench import Bench, RepairSettings
 from ldaprepl.cli import options
 from ldaprepl.cli.command import Command
-from ldaprepl.cli.output import progress
+from ldaprepl.cli.output import progress, room
 from ldaprepl.demo import cure, tell
 from ldaprepl.domain.compare import Comparer
 from ldaprepl.domain.consumerplan import ConsumerPlan
@@ -36,6 +37,7 @@ from ldaprepl.wire.stage import REPLICA, Stage
 from ldaprepl.wire.witness import LdapWitness
 
 _SETTLE = 30.0  # seconds
+_MARGIN = 4  # characters before what other commands would say
 
 
 @click.command("demo", cls=Command)
@@ -90,7 +92,8 @@ class _Teller:
         return explain(report, provider, [consumer], ReplicationScope(SUFFIX), datetime.now(UTC))
 
     def report(self, report: VerifyReport) -> None:
-        click.echo(_indented(text.render_verify(report, colour=self._colour)))
+        width = room(text.WIDTH + _MARGIN, sys.stdout) - _MARGIN
+        click.echo(_indented(text.render_verify(report, colour=self._colour, width=width)))
 
 
 def _touched(stage: Stage, report: VerifyReport, tools: Tools) -> VerifyReport:
@@ -123,4 +126,4 @@ def _keep(stage: Stage, teller: _Teller) -> None:
 
 
 def _indented(text: str) -> str:
-    return "".join(f"    {line}" if line.strip() else line for line in text.splitlines(keepends=True))
+    return "".join(f"{' ' * _MARGIN}{line}" if line.strip() else line for line in text.splitlines(keepends=True))

@@ -119,6 +119,18 @@ def folded(dn: str) -> str:
         return dn.strip().lower()
 
 
+def context_of(dn: str, contexts: Iterable[str]) -> str | None:
+    """The deepest of a server's naming contexts that holds `dn`; None where none does, or where `dn` is no name."""
+    holding = []
+    for name in contexts:
+        try:
+            if is_below(dn, name):
+                holding.append(name)
+        except ValueError:  # what is no name holds nothing
+            continue
+    return max(holding, key=depth, default=None)
+
+
 def move(dn: str, old_base: str, new_base: str) -> str:
     """The name of the same entry when `old_base` is called `new_base` (slapd's suffixmassage); RDNs below the base
     stay as written.

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 
 from ldaprepl.domain.csn import CsnSet
+from ldaprepl.domain.dn import context_of
 from ldaprepl.domain.entry import Entry
 from ldaprepl.domain.ldapfilter import bracketed
 from ldaprepl.domain.matching import Schema
@@ -57,10 +58,8 @@ class LdapDirectory:
         if base not in self._suffixes:
             answer = self.stream.search("", attributes=("namingContexts",))
             contexts = [value for entry in answer.entries for value in entry.values("namingContexts")]
-            names = [context.decode("utf-8", "surrogateescape") for context in contexts]
-            holding = [name for name in names if name and Schema.EMPTY.is_below(base.lower(), name.lower())]
-            self._contexts = names
-            self._suffixes[base] = max(holding, key=len, default=base)
+            self._contexts = [context.decode("utf-8", "surrogateescape") for context in contexts]
+            self._suffixes[base] = context_of(base, self._contexts) or base
         return self._suffixes[base]
 
     def context_csn(self, base: str) -> CsnSet:

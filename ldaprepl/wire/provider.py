@@ -15,6 +15,7 @@ from typing import Any
 from ldaprepl.domain.change import STAMPS
 from ldaprepl.domain.cookie import SyncCookie
 from ldaprepl.domain.csn import CsnSet
+from ldaprepl.domain.dn import context_of
 from ldaprepl.domain.entry import Entry
 from ldaprepl.domain.ldapfilter import bracketed, escape
 from ldaprepl.domain.matching import Schema
@@ -279,8 +280,7 @@ def suffix_of(session: Session, base: str) -> str:
     """The naming context that holds `base`; `base` itself when none is shown."""
     root = session.read("", ("namingContexts",))
     contexts = [value.decode("utf-8", "replace") for value in (root.values("namingContexts") if root else ())]
-    holding = [name for name in contexts if name and Schema.EMPTY.is_below(base.lower(), name.lower())]
-    return max(holding, key=len, default=base)
+    return context_of(base, contexts) or base
 
 
 def read_schema(session: Session) -> tuple[Schema, Entry | None]:

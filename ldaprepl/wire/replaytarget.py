@@ -17,6 +17,7 @@ from ldaprepl.wire import libldap  # noqa: F401  # first: it says what libldap m
 import ldap
 
 from ldaprepl.domain.csn import Csn
+from ldaprepl.domain.dn import context_of
 from ldaprepl.domain.entry import Entry
 from ldaprepl.domain.matching import Schema
 from ldaprepl.domain.replog import Add, Delete, Modify, Record, Rename
@@ -243,14 +244,14 @@ def _database(session: Session, dn: str) -> str:
     """The naming context that holds `dn`. Raises `GuardRefused` where there is none: then this is the wrong server."""
     root = session.read("", ("namingContexts",))
     contexts = [value.decode("utf-8", "replace") for value in (root.values("namingContexts") if root else ())]
-    holding = [name for name in contexts if name and Schema.EMPTY.is_below(dn.lower(), name.lower())]
+    holding = context_of(dn, contexts)
     if not holding:
         shown = ", ".join(map(repr, contexts)) or "none that it shows"
         raise GuardRefused(
             f"{session.uri} has no database for {dn!r} (its suffixes: {shown})",
             "Name the right consumer, or the database by --base.",
         )
-    return max(holding, key=len)
+    return holding
 
 
 __all__ = ["LdapTarget"]

@@ -74,9 +74,15 @@ class LdapReplica:
             stamps = f"(entryCSN={upto.raw})"
         else:
             stamps = f"(entryCSN>={after.raw})(entryCSN<={upto.raw})(!(entryCSN={after.raw}))"
-        wanted = scope.filter if scope.filter.startswith("(") else f"({scope.filter})"
+        from ldaprepl.domain.ldapfilter import bracketed  # only where something is lacking
+
         request = SearchRequest(
-            scope.base, scope.scope, f"(&{wanted}{stamps})", ("entryCSN",), (manage_dsa_it(),), MOST_CHANGES
+            scope.base,
+            scope.scope,
+            f"(&{bracketed(scope.filter)}{stamps})",
+            ("entryCSN",),
+            (manage_dsa_it(),),
+            MOST_CHANGES,
         )
         answer = self._stream().ask(request)
         if answer.result.code == ADMIN_LIMIT and not answer.entries:  # our limit is above what we may ask for
@@ -166,16 +172,12 @@ class LdapReplica:
 
     def _suffix(self, base: str) -> str:
         """The naming context that holds `base`: contextCSN stands there and not at the search base."""
-        from ldaprepl.domain.dn import is_below
+        from ldaprepl.domain.dn import context_of
 
         answer = self._stream().search("", attributes=("namingContexts",))
         values = [value for entry in answer.entries for value in entry.values("namingContexts")]
-        self._contexts = contexts = [value.decode("utf-8", "surrogateescape") for value in values if value]
-        try:
-            holding = [context for context in contexts if is_below(base.lower(), context.lower())]
-        except ValueError:
-            return base
-        return max(holding, key=len, default=base)
+        self._contexts = [value.decode("utf-8", "surrogateescape") for value in values if value]
+        return context_of(base, self._contexts) or base
 
     def _skew(self, stream: Stream) -> float | None:
         answer = stream.search(_CLOCK, attributes=("monitorTimestamp",))

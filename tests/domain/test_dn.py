@@ -149,6 +149,24 @@ def test_is_below(name: str, base: str, below: bool) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "contexts", "found"),
+    [
+        ("ou=x,dc=a", ["dc=b", "dc=a"], "dc=a"),
+        ("ou=x, DC=A", ["dc=a"], "dc=a"),
+        ("cn=1,ou=x,dc=a", ["dc=a", "ou=x,dc=a", "cn=config"], "ou=x,dc=a"),
+        ("dc=a", ["dc=a"], "dc=a"),
+        ("dc=xa", ["dc=a", "a"], None),  # what is no name holds nothing, and keeps no other from it
+        ("dc=a", ["no name", "dc=a"], "dc=a"),
+        ("no name", ["dc=a"], None),
+        ("dc=a", ["", "dc=b"], ""),  # a server whose suffix is empty holds everything
+        ("dc=a", [], None),
+    ],
+)
+def test_the_context_that_holds_a_name(name: str, contexts: list[str], found: str | None) -> None:
+    assert dn.context_of(name, contexts) == found
+
+
+@pytest.mark.parametrize(
     ("name", "old", "new", "moved"),
     [
         (r"cn=a\,b,OU=People,dc=x", "dc=x", "o=y", r"cn=a\,b,OU=People,o=y"),
