@@ -18,7 +18,7 @@ from ldaprepl.domain.alarm import Alarm
 from ldaprepl.domain.csn import Csn
 from ldaprepl.domain.health import Status
 from ldaprepl.domain.judgement import Debt, Key
-from ldaprepl.wire.lock import locked, unusable
+from ldaprepl.wire.lock import locked, replace, unusable
 
 _SCHEMA = 1
 
@@ -62,12 +62,7 @@ def save(path: Path, debts: Mapping[Key, Debt], alarm: Alarm) -> None:
         ],
         "alarm": {"what": list(alarm.what), "status": alarm.status.name, "since": alarm.since.isoformat()},
     }
-    new = path.with_name(path.name + ".new")  # ours alone: the lock is held
-    try:
-        new.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-        new.replace(path)
-    except OSError as error:
-        raise unusable(path, error) from None
+    replace(path, json.dumps(document, indent=1) + "\n")
 
 
 def _debt(saved: Mapping[str, Any]) -> Debt:

@@ -1,4 +1,8 @@
-"""One run at a time with one state file: a lock beside it, taken without waiting, gone with whoever holds it."""
+"""State files: one run at a time with one, and none half written.
+
+The lock is a file beside it, taken without waiting, gone with whoever holds it. What is replaced is written beside its
+place and renamed.
+"""
 
 from __future__ import annotations
 
@@ -35,6 +39,42 @@ def locked(path: Path, command: str = "check") -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+def replace(path: Path, text: str) -> None:
+    """Write the state file anew, for its owner alone; the lock must be held. Raises `UsageError`."""
+    new = path.with_name(path.name + ".new")
+    try:
+        handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(handle, "w", encoding="ascii") as out:
+            out.write(text)
+            out.flush()
+            os.fsync(out.fileno())
+        new.replace(path)
+    except OSError as error:
+        raise unusable(path, error) from None
+
+
+@contextmanager
+def claimed(folder: Path, stem: str, busy: str) -> Iterator[Path]:
+    """Hold the lock of the database `stem` in a state folder, which is made where there is none: the database's path.
+
+    `busy` says what else may be running. Raises `AlreadyRunning`, `UsageError` when the folder cannot be used.
+    """
+    path = folder / f"{stem}.sqlite"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = (folder / f"{stem}.lock").open("a+")
+    except OSError as error:
+        raise UsageError(
+            f"the state folder {folder} cannot be used ({error.strerror})", "Name one by --state."
+        ) from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise AlreadyRunning(f"{busy} is running (state {path})") from None
+        yield path
 
 
 def _refuse_strangers(path: Path) -> None:

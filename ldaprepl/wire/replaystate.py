@@ -10,7 +10,6 @@ but its DN is kept here; its whole text goes to the rejects file, once.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
@@ -21,7 +20,8 @@ from pathlib import Path
 
 from ldaprepl.domain.backlog import BROKEN, Brief, Place, Position
 from ldaprepl.domain.replog import When
-from ldaprepl.errors import AlreadyRunning, GuardRefused, LdapreplError, UsageError
+from ldaprepl.errors import GuardRefused, LdapreplError, UsageError
+from ldaprepl.wire.lock import claimed
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -42,19 +42,7 @@ Before = Mapping[str, list[str]]
 def open_book(folder: Path, consumer: str) -> Iterator[Book]:
     """The book of one consumer. Raises `AlreadyRunning`, `UsageError` when the folder cannot be used."""
     stem = f"replay-{hashlib.sha256(consumer.encode()).hexdigest()[:16]}"
-    path = folder / f"{stem}.sqlite"
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = (folder / f"{stem}.lock").open("a+")
-    except OSError as error:
-        raise UsageError(
-            f"the state folder {folder} cannot be used ({error.strerror})", "Name one by --state."
-        ) from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise AlreadyRunning(f"another replay to {consumer} is running (state {path})") from None
+    with claimed(folder, stem, f"another replay to {consumer}") as path:
         book = Book(path)
         try:
             yield book

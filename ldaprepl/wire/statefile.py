@@ -9,18 +9,17 @@ never an entry. A damaged file is set aside and counts as lost.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
 from ldaprepl.domain.plan import Refusal
 from ldaprepl.domain.tree import Node
-from ldaprepl.errors import AlreadyRunning, LdapreplError, UsageError
+from ldaprepl.errors import LdapreplError
+from ldaprepl.wire.lock import claimed
 
 _LAYOUT = "1"
 _TABLES = """
@@ -39,16 +38,7 @@ def open_state(folder: Path, pair: Mapping[str, str], binding: Mapping[str, str]
     Raises `AlreadyRunning`, `UsageError` when the folder cannot be used.
     """
     name = hashlib.sha256(json.dumps(dict(sorted(pair.items()))).encode()).hexdigest()[:16]
-    path = folder / f"{name}.sqlite"
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = (folder / f"{name}.lock").open("a+")
-    except OSError as error:
-        raise UsageError(
-            f"the state folder {folder} cannot be used ({error.strerror})", "Name one by --state."
-        ) from error
-    with lock:
-        _lock(lock, path)
+    with claimed(folder, name, "another sync of this pair") as path:
         with _explained(path):
             state = StateFile(path, binding)
         try:
@@ -67,13 +57,6 @@ def _explained(path: Path) -> Iterator[None]:
             f"the state file {path} cannot be used ({error})",
             "Mend the disk or the rights of the folder, or name another by --state; what was done so far stays.",
         ) from error
-
-
-def _lock(lock: IO[str], path: Path) -> None:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        raise AlreadyRunning(f"another sync of this pair is running (state {path})") from None
 
 
 class StateFile:

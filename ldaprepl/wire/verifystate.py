@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,7 +20,7 @@ from ldaprepl.domain.csn import CsnSet
 from ldaprepl.domain.memory import NOTHING, Recollection
 from ldaprepl.domain.proof import Mark, Proof
 from ldaprepl.domain.verdict import AttributeDifference, Finding, Kind, State
-from ldaprepl.wire.lock import unusable
+from ldaprepl.wire.lock import replace, unusable
 
 _SCHEMA = 1
 
@@ -94,16 +93,7 @@ class VerifyState:
     def save(self) -> None:
         """Replace the file. Raises `UsageError`."""
         document = {"schema": _SCHEMA, "command": "verify", "pairs": self._pairs}
-        new = self._path.with_name(self._path.name + ".new")  # ours alone: the lock is held
-        try:
-            handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-            with os.fdopen(handle, "w", encoding="ascii") as out:
-                out.write(json.dumps(document, indent=1) + "\n")
-                out.flush()
-                os.fsync(out.fileno())
-            new.replace(self._path)
-        except OSError as error:
-            raise unusable(self._path, error) from None
+        replace(self._path, json.dumps(document, indent=1) + "\n")
 
 
 def _read(path: Path) -> str | None:
