@@ -13,6 +13,9 @@ from ldaprepl.protocol.filters import encode_filter
 
 MANAGE_DSA_IT = "2.16.840.1.113730.3.4.2"  # RFC 3296: referral objects are entries like others
 SUBENTRIES = "1.3.6.1.4.1.4203.1.10.1"  # RFC 3672
+ONLY_SUBENTRIES = b"\x01\x01\xff"  # the value of that control: visibility TRUE (RFC 3672, section 3)
+# Subentries that are a server's own state: where slapd 2.2 keeps its contextCSN and its cookies. A filter.
+OWN_SUBENTRIES = "(|(objectClass=syncProviderSubentry)(objectClass=syncConsumerSubentry))"
 SYNC_REQUEST = "1.3.6.1.4.1.4203.1.9.1.1"  # RFC 4533
 SYNC_DONE = "1.3.6.1.4.1.4203.1.9.1.3"
 _SCOPES = {"base": 0, "one": 1, "sub": 2, "subord": 3}

@@ -19,16 +19,22 @@ from ldaprepl.domain.verdict import Problem
 from ldaprepl.errors import IncompleteRead, LdapreplError, ProtocolViolation
 from ldaprepl.protocol import results
 from ldaprepl.protocol.messages import Result
-from ldaprepl.protocol.requests import SUBENTRIES, Control, SearchRequest, manage_dsa_it
+from ldaprepl.protocol.requests import (
+    ONLY_SUBENTRIES,
+    OWN_SUBENTRIES,
+    SUBENTRIES,
+    Control,
+    SearchRequest,
+    manage_dsa_it,
+)
 from ldaprepl.wire.endpoint import Anonymous, External, Sasl
-from ldaprepl.wire.stream import Stream
+from ldaprepl.wire.stream import SearchAnswer, Stream
 
 # Seconds between the questions for a contextCSN, by whether the server has shown one before (None: not known).
 _PAUSES: dict[bool | None, tuple[float, ...]] = {True: (0.01,) * 20, None: (0.01,) * 5, False: (0.0,)}
 
 
-_VISIBLE = b"\x01\x01\xff"  # BOOLEAN TRUE: only subentries
-_BY_CONTROL = "(|(objectClass=subentry)(objectClass=ldapSubEntry))(!(objectClass=syncProviderSubentry))"
+_BY_CONTROL = f"(|(objectClass=subentry)(objectClass=ldapSubEntry))(!{OWN_SUBENTRIES})"
 _BY_FILTER = "(objectClass=ldapSubEntry)"
 _NO_SUBENTRIES = (results.NO_SUCH_OBJECT, results.UNAVAILABLE_CRITICAL)
 
@@ -85,12 +91,7 @@ class LdapDirectory:
 
     def schema(self) -> Schema:
         """The subschema that governs the server's entries (RFC 4512, section 4.4)."""
-        answer = self.stream.search("", attributes=("subschemaSubentry",))
-        value = answer.entries[0].first("subschemaSubentry") if answer.entries else None
-        where = value.decode("utf-8", "surrogateescape") if value else "cn=Subschema"
-        answer = self.stream.search(
-            where, filter="(objectClass=subschema)", attributes=("attributeTypes", "objectClasses")
-        )
+        where, answer = self.subschema("attributeTypes", "objectClasses")
         if not answer.entries:
             raise IncompleteRead(
                 f"{self.uri} does not show its schema at {where!r} to {self.stream.endpoint.bind}"
@@ -99,6 +100,13 @@ class LdapDirectory:
             )
         entry = answer.entries[0]
         return Schema.parse(entry.values("attributeTypes"), entry.values("objectClasses"))
+
+    def subschema(self, *attributes: str) -> tuple[str, SearchAnswer]:
+        """Where the server has its subschema, and what it shows of that entry."""
+        answer = self.stream.search("", attributes=("subschemaSubentry",))
+        value = answer.entries[0].first("subschemaSubentry") if answer.entries else None
+        where = value.decode("utf-8", "surrogateescape") if value else "cn=Subschema"
+        return where, self.stream.search(where, filter="(objectClass=subschema)", attributes=attributes)
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
@@ -123,7 +131,7 @@ class LdapDirectory:
 
     def _subentries(self, scope: ReplicationScope) -> SearchRequest | None:
         """The search for subentries: by the control (RFC 3672, section 3); 389 DS without it shows its own where the
-        filter names them. What 2.2 keeps its contextCSN in is left out."""
+        filter names them. A server's own state is left out."""
         if self._sorts is None:
             shown = self.stream.search("", attributes=("supportedControl", "vendorName")).entries
             root = shown[0] if shown else Entry("", {})
@@ -135,7 +143,7 @@ class LdapDirectory:
         sort, by_control = self._sorts
         if not sort:
             return None
-        controls = (Control(SUBENTRIES, True, _VISIBLE), manage_dsa_it()) if by_control else (manage_dsa_it(),)
+        controls = (Control(SUBENTRIES, True, ONLY_SUBENTRIES), manage_dsa_it()) if by_control else (manage_dsa_it(),)
         where = f"(&{sort}{bracketed(scope.filter)})"
         return SearchRequest("", scope.scope, where, requested(scope), controls)
 

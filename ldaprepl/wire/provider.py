@@ -25,6 +25,7 @@ from ldaprepl.domain.syncrun import Listed
 from ldaprepl.errors import GuardRefused, IncompleteRead, ProtocolViolation
 from ldaprepl.ports import Progress
 from ldaprepl.protocol import syncrepl
+from ldaprepl.protocol.requests import ONLY_SUBENTRIES, OWN_SUBENTRIES, SUBENTRIES
 from ldaprepl.protocol.syncrepl import State
 from ldaprepl.wire.session import MANAGE_DSA_IT, Message, Result, Session, control
 
@@ -32,8 +33,6 @@ LISTED = ("entryUUID", "entryCSN", "modifyTimestamp")
 _REFERRAL = 10
 _OUTSTANDING = 100  # searches; slapd closes a connection with more than 1,000
 _UUIDS_A_FILTER = 50
-_SUBENTRIES, _VISIBLE = "1.3.6.1.4.1.4203.1.10.1", b"\x01\x01\xff"  # RFC 3672, section 3
-_OF_2_2 = "(objectClass=syncProviderSubentry)(objectClass=syncConsumerSubentry)"
 _PROGRESS_EVERY = 200
 
 
@@ -232,10 +231,10 @@ def subentries(session: Session, scope: ReplicationScope, base: str, attributes:
     """The subentries (RFC 3672) of `scope` at `base`; none where the server cannot be asked for them. 2.2's own, which
     hold its contextCSN, are left out."""
     root = session.read("", ("supportedControl",))
-    if root is None or _SUBENTRIES.encode() not in root.values("supportedControl"):
+    if root is None or SUBENTRIES.encode() not in root.values("supportedControl"):
         return
-    where = f"(&{bracketed(scope.filter)}(objectClass=subentry)(!(|{_OF_2_2})))"
-    controls = [control(_SUBENTRIES, _VISIBLE), control(MANAGE_DSA_IT, critical=False)]
+    where = f"(&{bracketed(scope.filter)}(objectClass=subentry)(!{OWN_SUBENTRIES}))"
+    controls = [control(SUBENTRIES, ONLY_SUBENTRIES), control(MANAGE_DSA_IT, critical=False)]
     held, result = session.entries(session.search(base, scope.scope, where, attributes, controls))
     if result.code not in (SUCCESS, NO_SUCH_OBJECT, UNAVAILABLE_CRITICAL):
         raise session.incomplete(result, "the search for subentries", len(held))

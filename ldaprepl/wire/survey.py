@@ -27,12 +27,9 @@ _SCHEMA = ("attributeTypes", "objectClasses", "ldapSyntaxes")
 def survey(directory: Directory, base: str) -> Mark:
     """What the server says of itself now. Raises `LdapreplError`, also for one that could not be opened."""
     csns = directory.context_csn(base)
-    stream = _ldap(directory).stream
-    root = stream.search("", attributes=("subschemaSubentry",))
-    value = root.entries[0].first("subschemaSubentry") if root.entries else None
-    where = value.decode("utf-8", "surrogateescape") if value else "cn=Subschema"
-    shown = stream.search(where, filter="(objectClass=subschema)", attributes=("createTimestamp", *_SCHEMA)).entries
-    by_csn = bool(stream.search(base, filter=EVERY_CSN, attributes=("1.1",), controls=(manage_dsa_it(),)).entries)
+    ldap = _ldap(directory)
+    shown = ldap.subschema("createTimestamp", *_SCHEMA)[1].entries
+    by_csn = bool(ldap.stream.search(base, filter=EVERY_CSN, attributes=("1.1",), controls=(manage_dsa_it(),)).entries)
     if not shown:
         return Mark(csns, by_csn=by_csn)
     digest = hashlib.blake2b(digest_size=16)

@@ -45,11 +45,8 @@ class LdapWitness:
         return self._directory.fetch(dns, scope, attributes)
 
     def definitions(self) -> Published:
-        answer = self._stream.search("", attributes=("subschemaSubentry",))
-        value = answer.entries[0].first("subschemaSubentry") if answer.entries else None
-        where = value.decode("utf-8", "surrogateescape") if value else "cn=Subschema"
         wanted = ("attributeTypes", "objectClasses")
-        answer = self._stream.search(where, filter="(objectClass=subschema)", attributes=wanted)
+        _, answer = self._directory.subschema(*wanted)
         for entry in answer.entries:
             return entry.values(wanted[0]), entry.values(wanted[1])
         return (), ()
