@@ -201,7 +201,7 @@ def test_a_secret_that_was_never_shown_is_not_taken_away() -> None:
     locked = Entry(BASE, {**base.attributes, "userPassword": (b"secret",), "description": (b"old",)})
     finding = Finding(Kind.DIFFERS, BASE, BASE, "1", attributes=COMPARER.differences(base, locked))
     translation = Translation(SCOPE, SCHEMA)
-    for seen, left in (((), True), ((Entry("cn=x", {"userPassword;x-old": (b"y",)}),), False)):
+    for seen, left in (((), True), ((Entry("cn=x", {"USERPASSWORD;x-old": (b"y",)}),), False)):
         writes = writable(translation, shown_secrets([base, *seen]))
         made = remedy([Case(finding, base, locked)], (), translation, NAMING, 1)
         laid = lay_out(made, NAMING)
@@ -268,3 +268,18 @@ def test_another_structural_class_needs_relax(ours: str, theirs: str, changes: b
     laid = lay_out(made, NAMING)
     _, modifies = records(made, laid, SCHEMA, lambda name: True)
     assert modifies and changes_class(made, laid, modifies) is changes
+
+
+def test_two_entries_with_one_identity_are_two() -> None:
+    """As slapadd -n of an edited dump makes them: none of them is forgotten, none is taken for the other."""
+    one, two = (Entry(f"ou={name},{BASE}", {"ou": (name.encode(),), "entryUUID": (b"7",)}) for name in "ab")
+    missing = [Case(Finding(Kind.MISSING, each.dn, "", "7"), each) for each in (one, two)]
+    extra = [Case(Finding(Kind.EXTRA, each.dn, each.dn, "7"), None, each) for each in (one, two)]
+
+    def changes(cases: list[Case], *around: Entry) -> list[tuple[str, str]]:
+        made = remedy(cases, [LAB, *around], Translation(SCOPE, SCHEMA), NAMING, 4)
+        return [(type(each).__name__, each.dn) for each in lay_out(made, NAMING).changes]
+
+    assert changes(missing) == [("Add", one.dn), ("Add", two.dn)]
+    assert changes(missing[1:], one) == [("Add", two.dn)], "and the one that is there stays"
+    assert sorted(changes(extra)) == [("Delete", one.dn), ("Delete", two.dn)]
