@@ -8,16 +8,13 @@ identity for replication, and serves all tests of its version: they change it, a
 from __future__ import annotations
 
 import itertools
-import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +22,8 @@ import ldap
 import pytest
 from engine import Engine, NoEngine, engine
 from openldap import OpenLdap
+from replication import context_of, until
+from verifying import Run, environment
 
 from ldaprepl.domain.awkward import CONF_LINES, awkward
 from ldaprepl.domain.entry import Entry
@@ -49,26 +48,6 @@ PROVIDER_LINES = (
 )
 _WRITES = itertools.count()
 ServerFactory = Callable[..., OpenLdap]
-
-
-@dataclass(frozen=True)
-class Done:
-    """One run of ldaprepl."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def report(self) -> dict[str, Any]:
-        document: dict[str, Any] = json.loads(self.out)
-        return document
-
-    @property
-    def findings(self) -> list[tuple[str, str, str]]:
-        """Kind, DN and state of each, of the only consumer."""
-        (consumer,) = self.report["consumers"]
-        return sorted((each["kind"], each["dn"], each["state"]) for each in consumer["findings"])
 
 
 @pytest.fixture(scope="session")
@@ -170,19 +149,15 @@ def stanza(source: OpenLdap, *words: str) -> tuple[str, ...]:
 # --- ldaprepl
 
 
-def ldaprepl(*words: str, env: dict[str, str] | None = None) -> Done:
+def ldaprepl(*words: str, env: dict[str, str] | None = None) -> Run:
     """Run it to its end. What holds for every run is checked here: no traceback, no password in what it says."""
+    secrets = {"LDAPREPL_PASSWORD": PASSWORD, "LDAPREPL_CONSUMER_PASSWORD": PASSWORD}
     done = subprocess.run([sys.executable, "-m", "ldaprepl", *words], capture_output=True, check=False,
-                          timeout=300, env=environment() | (env or {}))  # fmt: skip
-    run = Done(done.returncode, done.stdout.decode(), done.stderr.decode())
+                          timeout=300, env=environment(secrets | (env or {})))  # fmt: skip
+    run = Run(done.returncode, done.stdout.decode(), done.stderr.decode())
     assert "Traceback" not in run.out + run.err and "a bug:" not in run.err, run.err
     assert PASSWORD not in run.err
     return run
-
-
-def environment() -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("LDAPREPL", "LC_", "NO_COLOR"))}
-    return {**kept, "LDAPREPL_PASSWORD": PASSWORD, "LDAPREPL_CONSUMER_PASSWORD": PASSWORD}
 
 
 def on(source: OpenLdap | str, *targets: OpenLdap) -> list[str]:
@@ -192,7 +167,7 @@ def on(source: OpenLdap | str, *targets: OpenLdap) -> list[str]:
     return [*words, *(["--consumer-bind-dn", ADMIN] if targets else []), "--allow-cleartext"]
 
 
-def verify(source: OpenLdap, target: OpenLdap, *options: str) -> Done:
+def verify(source: OpenLdap, target: OpenLdap, *options: str) -> Run:
     return ldaprepl("verify", *on(source, target), "--format", "json", *options)
 
 
@@ -202,7 +177,7 @@ def assert_equal(source: OpenLdap, target: OpenLdap, least: int = COUNT, *option
     assert done.report["consumers"][0]["entries"]["equal"] >= least
 
 
-def check(source: OpenLdap, target: OpenLdap, *options: str) -> Done:
+def check(source: OpenLdap, target: OpenLdap, *options: str) -> Run:
     return ldaprepl("check", *on(source, target), *options)
 
 
@@ -235,25 +210,10 @@ def write(server: OpenLdap) -> list[str]:
 
 def context(server: OpenLdap) -> list[bytes]:
     """Its contextCSN; empty where there is none."""
-    connection = admin(server)
-    controls = [ldap.controls.simple.ManageDSAITControl(True)]
-    try:
-        ((_, entry),) = connection.search_ext_s(SUFFIX, ldap.SCOPE_BASE, attrlist=["contextCSN"], serverctrls=controls)
-    except ldap.NO_SUCH_OBJECT:
-        return []
-    finally:
-        connection.unbind_s()
-    return sorted(entry.get("contextCSN", []))
+    return context_of(admin(server))
 
 
 def converged(source: OpenLdap, target: OpenLdap, patience: float = PATIENCE) -> None:
     """Wait until the consumer has the provider's contextCSN."""
     wanted = context(source)
     until(lambda: bool(wanted) and set(wanted) <= set(context(target)), patience, target.log_tail)
-
-
-def until(condition: Callable[[], bool], patience: float = PATIENCE, words: Callable[[], str] = str) -> None:
-    deadline = time.monotonic() + patience
-    while not condition():
-        assert time.monotonic() < deadline, f"this never became true\n{words()}"
-        time.sleep(0.1)

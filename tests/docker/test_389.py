@@ -16,8 +16,9 @@ import pytest
 from compatibility import Pair
 from ds389 import MANAGER, Ds389
 from engine import Engine
-from lab import ADMIN, PASSWORD, SUFFIX, UPDATEDN, Done, ServerFactory, database, ldaprepl
+from lab import ADMIN, PASSWORD, SUFFIX, UPDATEDN, ServerFactory, database, ldaprepl
 from openldap import OpenLdap
+from verifying import Run
 
 from ldaprepl.domain.sample import directory
 
@@ -43,7 +44,7 @@ def source(docker_engine: Engine, playground: Path) -> Iterator[Ds389]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def run(command: str, source: Ds389, target: OpenLdap, *options: str) -> Done:
+def run(command: str, source: Ds389, target: OpenLdap, *options: str) -> Run:
     words = ["--provider", source.ldap_uri, "--consumer", target.ldap_uri, "-b", SUFFIX, "-D", MANAGER]
     return ldaprepl(command, *words, "--consumer-bind-dn", ADMIN, "--allow-cleartext", "-x", "aci", *options)
 
@@ -70,4 +71,4 @@ def test_a_389_master_is_copied_and_kept(source: Ds389, pair: Pair, server: Serv
     target_admin.simple_bind_s(ADMIN, PASSWORD)
     target_admin.delete_s(people[3])
     done = run("verify", source, target, *users)
-    assert (done.code, done.findings) == (1, [("missing", people[3], "lasting")]), done.out
+    assert (done.code, done.states) == (1, [("missing", people[3], "lasting")]), done.out

@@ -19,7 +19,6 @@ from lab import (
     REPLICA,
     SUFFIX,
     UPDATEDN,
-    Done,
     ServerFactory,
     admin,
     assert_equal,
@@ -30,12 +29,12 @@ from lab import (
     ldaprepl,
     provider,
     stanza,
-    until,
     verify,
     write,
 )
 from openldap import OpenLdap
-from verifying import Relay
+from replication import until
+from verifying import Relay, Run
 
 pytest_plugins = ["lab", "compatibility"]
 pytestmark = pytest.mark.docker
@@ -63,15 +62,15 @@ def target(version: str, server: ServerFactory) -> OpenLdap:
 
 
 @pytest.fixture
-def sync(tmp_path: Path) -> Callable[..., Done]:
-    def run(source: str, target: str, *options: str) -> Done:
+def sync(tmp_path: Path) -> Callable[..., Run]:
+    def run(source: str, target: str, *options: str) -> Run:
         return ldaprepl("sync", "--provider", source, "--consumer", target, *WHO, "--state", str(tmp_path), *options)
 
     return run
 
 
 WHO = ("-b", SUFFIX, "-D", REPLICA, "--consumer-bind-dn", ADMIN, "--allow-cleartext", "--timeout", PATIENCE)
-Sync = Callable[..., Done]
+Sync = Callable[..., Run]
 
 
 def dns(server: OpenLdap) -> set[str]:
@@ -223,7 +222,7 @@ def test_the_clock_goes_back(
     write(source)
     converged(source, native)
     done = verify(source, native)
-    lost = {dn for _, dn, state in done.findings if state == "lasting"}
+    lost = {dn for _, dn, state in done.states if state == "lasting"}
     assert done.code == (1 if lost else 0), done.out
     assert lost <= {changed, kept}
     assert (changed in lost) == (admin(native).read_s(changed).get("description") != [b"while the clock was wrong"])

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from compatibility import Pair
 from engine import SCRIPT, Engine
-from lab import until
+from replication import until
 
 pytest_plugins = ["lab", "compatibility"]
 pytestmark = pytest.mark.docker

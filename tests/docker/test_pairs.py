@@ -142,7 +142,7 @@ def test_verify_finds_exactly_what_was_planted(source: OpenLdap, target: OpenLda
     assert context(target) == context(source)
     done = verify(source, target)
     assert done.code == 1, done.out + done.err
-    assert done.findings == sorted((each.kind.value, each.dn, "lasting") for each in planted)
+    assert done.states == sorted((each.kind.value, each.dn, "lasting") for each in planted)
 
 
 @pytest.mark.shows("verify: lag is called behind (exit 4), not divergence")
@@ -161,7 +161,7 @@ def test_lag_is_lag(source: OpenLdap, target: OpenLdap) -> None:
     names = write(source)
     done = verify(source, target, "--settle", "0")
     assert done.code == 4, done.out + done.err
-    assert done.findings == sorted(("missing", dn, "behind") for dn in names)
+    assert done.states == sorted(("missing", dn, "behind") for dn in names)
     assert check(source, target, "-w", "0", "-c", "1h").code == 1
     assert check(source, target, "-w", "0", "-c", "0").code == 2
     target.stop()

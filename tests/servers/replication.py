@@ -89,16 +89,24 @@ def with_admin(server: Slapd) -> ldap.ldapobject.SimpleLDAPObject:
 
 def context(server: Slapd) -> list[bytes]:
     """Its contextCSN as everybody sees it; empty where there is none."""
+    return context_of(ldap.initialize(server.ldap_uri))
+
+
+def context_of(connection: ldap.ldapobject.SimpleLDAPObject) -> list[bytes]:
+    """The contextCSN as the one who is bound sees it."""
+    controls = [ldap.controls.simple.ManageDSAITControl(True)]
     try:
-        found = ldap.initialize(server.ldap_uri).search_s(SUFFIX, ldap.SCOPE_BASE, attrlist=["contextCSN"])
+        ((_, base),) = connection.search_ext_s(SUFFIX, ldap.SCOPE_BASE, attrlist=["contextCSN"], serverctrls=controls)
     except ldap.NO_SUCH_OBJECT:
         return []
-    return sorted(found[0][1].get("contextCSN", []))
+    finally:
+        connection.unbind_s()
+    return sorted(base.get("contextCSN", []))
 
 
-def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
-    """Wait for it; a test that waits for ever fails instead."""
+def until(condition: Callable[[], bool], seconds: float = 30.0, words: Callable[[], str] = str) -> None:
+    """Wait for it; a test that waits for ever fails instead, with these words."""
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "this never became true"
+        assert time.monotonic() < deadline, f"this never became true\n{words()}"
         time.sleep(0.02)

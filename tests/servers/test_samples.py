@@ -12,7 +12,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from typing import Any
 import ldap
 import pytest
 from conftest import SlapdFactory
+from replication import context_of, until
 from tls import Authority
 
 from ldaprepl.cli.main import run as ldaprepl
@@ -170,22 +170,11 @@ def run(command: str, provider: Slapd, consumer: Slapd, *options: str) -> subpro
 
 
 def context(server: Slapd) -> list[bytes]:
-    connection = bound(server, ADMIN, made.ADMIN_PASSWORD)
-    controls = [ldap.controls.simple.ManageDSAITControl(True)]
-    try:
-        ((_, entry),) = connection.search_ext_s(SUFFIX, ldap.SCOPE_BASE, attrlist=["contextCSN"], serverctrls=controls)
-    except ldap.NO_SUCH_OBJECT:
-        return []
-    finally:
-        connection.unbind_s()
-    return sorted(entry.get("contextCSN", []))
+    return context_of(bound(server, ADMIN, made.ADMIN_PASSWORD))
 
 
 def converged(provider: Slapd, consumer: Slapd) -> None:
-    deadline = time.monotonic() + 30
-    while context(consumer) != context(provider):
-        assert time.monotonic() < deadline, consumer.log_tail(30)
-        time.sleep(0.05)
+    until(lambda: context(consumer) == context(provider), 30, lambda: consumer.log_tail(30))
 
 
 def equal(provider: Slapd, consumer: Slapd, *options: str) -> None:
@@ -232,8 +221,5 @@ def test_a_mirror_pair_converges_in_both_directions(stage: Stage, form: str) -> 
         for number, node in enumerate((one, two)):
             converged(one, two)
             write(node, f"written here {number}")
-        deadline = time.monotonic() + 30
-        while len(context(one)) < 2 or context(one) != context(two):
-            assert time.monotonic() < deadline, two.log_tail(30)
-            time.sleep(0.05)
+        until(lambda: len(context(one)) > 1 and context(one) == context(two), 30, lambda: two.log_tail(30))
         equal(one, two)

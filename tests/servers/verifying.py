@@ -79,6 +79,11 @@ class Run:
     def findings(self) -> list[dict[str, Any]]:
         return list(self.consumer["findings"])
 
+    @property
+    def states(self) -> list[tuple[str, str, str]]:
+        """Kind, DN and state of each finding."""
+        return sorted((each["kind"], each["dn"], each["state"]) for each in self.findings)
+
 
 def command(provider: str, *consumers: str, base: str = SUFFIX, bind: str | None = ADMIN) -> list[str]:
     """The command line, with JSON and without patience; options that come later win."""
