@@ -22,8 +22,8 @@ def choose(
     if wanted not in (AUTO, Mode.DELTA):
         return Manner(Mode(wanted), interval), ()
     against = _against(profile, scope)
-    if wanted == AUTO and (against is not None or profile.log is None):
-        if profile.log is None or against is None:
+    if wanted == AUTO and against is not None:
+        if profile.log is None:
             return Manner(Mode.PERSIST), ()
         text = f"the provider keeps a change log, but it is not used: {against.text}"
         return Manner(Mode.PERSIST), (Finding("no-delta", Severity.NOTE, text, against.cure),)
