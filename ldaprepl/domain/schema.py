@@ -117,6 +117,11 @@ def read_description(description: str | bytes, problems: list[str]) -> Parts:
     return parts
 
 
+def is_operational(parts: Parts) -> bool:
+    """Whether an attribute type is for the server's own use (RFC 4512, section 4.1.2)."""
+    return _one(parts, "USAGE").lower() not in ("", USER_APPLICATIONS.lower())
+
+
 def _tokens(text: str, problems: list[str]) -> list[str]:
     """Words, brackets, and the contents of quoted strings with a quote before them, without the outer brackets."""
     tokens: list[str] = []

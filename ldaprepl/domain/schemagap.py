@@ -10,7 +10,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-_DEFINITION: Final = re.compile(r"\(\s*([\w.-]+).*?\bNAME\s+\(?\s*'([^']+)'", re.DOTALL)
+from ldaprepl.domain.schema import Parts, is_operational, read_description
+
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # what may stand in a filter as it is
 Published = tuple[Sequence[bytes], Sequence[bytes]]  # attributeTypes, objectClasses
 
 
@@ -24,12 +26,14 @@ class Definition:
 
 def lacking(provided: Published, held: Published) -> list[Definition]:
     """The user definitions of `provided` that `held` has not. Nothing when `held` could not be read."""
-    there = {oid for oid, _ in (*_named(held[0]), *_named(held[1]))}
+    there = {oid for parts in map(_read, (*held[0], *held[1])) for oid in parts.get("OID", ())}
     if not there:
         return []
-    classes = [Definition(name, True) for oid, name in _named(provided[1]) if oid not in there]
-    types = [value for value in provided[0] if b"USAGE" not in value]
-    return classes + [Definition(name, False) for oid, name in _named(types) if oid not in there]
+    classes = (parts for parts in map(_read, provided[1]) if there.isdisjoint(parts.get("OID", ())))
+    types = (parts for parts in map(_read, provided[0]) if there.isdisjoint(parts.get("OID", ())))
+    return [Definition(name, True) for parts in classes for name in _name(parts)] + [
+        Definition(name, False) for parts in types if not is_operational(parts) for name in _name(parts)
+    ]
 
 
 def user_filter(definitions: Iterable[Definition]) -> str:
@@ -38,6 +42,11 @@ def user_filter(definitions: Iterable[Definition]) -> str:
     return f"(|{''.join(parts)})"
 
 
-def _named(definitions: Iterable[bytes]) -> list[tuple[str, str]]:
-    found = (_DEFINITION.match(value.decode("utf-8", "replace")) for value in definitions)
-    return [(match[1], match[2]) for match in found if match and not match[2].lower().startswith("olc")]
+def _read(definition: bytes) -> Parts:
+    return read_description(definition, [])
+
+
+def _name(parts: Parts) -> tuple[str, ...]:
+    """The first name, where it is one that entries of a directory may have: those of cn=config are not copied."""
+    names = parts.get("NAME", ())[:1] if parts.get("OID") else ()
+    return tuple(name for name in names if _NAME.fullmatch(name) and not name.lower().startswith("olc"))

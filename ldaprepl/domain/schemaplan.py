@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from ldaprepl.domain.blueprint import Schemas
+from ldaprepl.domain.schema import Parts, is_operational, read_description
 from ldaprepl.domain.version import Version
 
-_OID: Final = re.compile(r"\(\s*([\d.]+)")
-_NAME: Final = re.compile(r"\bNAME\s+\(?\s*'([^']+)'")
+_OID: Final = re.compile(r"[\d.]+")
 _BUILT_IN: Final = (
     "2.5.", "0.9.2342.19200300.100.", "1.3.6.1.4.1.4203.1.", "1.3.6.1.4.1.4203.666.1.", "1.3.6.1.4.1.4203.666.3.",
     "1.3.6.1.4.1.4203.666.11.", "1.3.6.1.4.1.1466.", "1.3.6.1.1.3.", "1.3.6.1.1.16.", "1.3.6.1.1.20", "1.3.6.1.1.22",
@@ -62,11 +62,13 @@ def schema_plan(
     """What a consumer of this version needs; `options` are the provider's tagging options. Operational attributes of
     unknown overlays are left out: no file may define them.
     """
-    types = [value.decode("utf-8", "replace") for value in attribute_types]
-    classes = [value.decode("utf-8", "replace") for value in object_classes]
-    by_name = {found[1].lower(): text for text in (*types, *classes) if (found := _NAME.search(text))}
+    types, classes = (
+        [(text, read_description(text, [])) for text in (value.decode("utf-8", "replace") for value in values)]
+        for values in (attribute_types, object_classes)
+    )
+    by_name = {name.lower(): parts for _, parts in (*types, *classes) for name in parts.get("NAME", ())[:1]}
     files = [each for each in _FILES if not each[1] or each[1] in by_name]
-    if "AUXILIARY" in by_name.get("posixgroup", ""):  # RFC 2307bis: the same OIDs, other classes
+    if "AUXILIARY" in by_name.get("posixgroup", {}):  # RFC 2307bis: the same OIDs, other classes
         files = [each for each in files if each[0] != "nis"]
     overlays = [each for each in _OVERLAYS if each[1] in by_name]
     standard = (*_BUILT_IN, *(arc for _, _, arcs in (*files, *overlays) for arc in arcs))
@@ -75,14 +77,13 @@ def schema_plan(
     if version < _V25 and "ppolicy" in modules:  # 2.5 moved it from a file into the module
         modules.remove("ppolicy")
         names.append("ppolicy")
-    own_types = tuple(text for text in types if _own(text, standard) and "USAGE" not in text)
-    own_classes = tuple(text for text in classes if _own(text, standard))
+    own_types = tuple(text for text, parts in types if _own(parts, standard) and not is_operational(parts))
+    own_classes = tuple(text for text, parts in classes if _own(parts, standard))
     return SchemaPlan(Schemas(tuple(names), own_types, own_classes, options), tuple(modules))
 
 
-def _own(definition: str, standard: tuple[str, ...]) -> bool:
-    found = _OID.match(definition)
-    if found is None:
+def _own(parts: Parts, standard: tuple[str, ...]) -> bool:
+    (oid,) = parts.get("OID") or ("",)
+    if not _OID.fullmatch(oid):
         return False
-    oid = found[1]
     return not any(oid.startswith(arc) if arc.endswith(".") else oid == arc for arc in standard)

@@ -30,6 +30,13 @@ def test_the_site_s_own_definitions_are_taken_over_and_standard_ones_are_not() -
     assert (found.attribute_types, found.object_classes) == ((OWN_TYPE,), (OWN,))
 
 
+def test_what_is_operational_is_told_by_its_usage_and_not_by_that_word() -> None:
+    """A consumer whose classes name an attribute that was left out does not start."""
+    disk = "( 1.3.6.1.4.1.99999.3 NAME 'siteDisk' DESC 'disk USAGE, in MiB' SUP name )"
+    said = "( 1.3.6.1.4.1.99999.4 NAME 'siteSaid' SUP name USAGE userApplications )"
+    assert planned(types=(disk, said, OPERATIONAL)).schemas.attribute_types == (disk, said)
+
+
 def test_rfc2307bis_is_not_taken_for_nis() -> None:
     found = planned(BIS, NIS_ACCOUNT).schemas
     assert found.files == ("core",) and found.object_classes == (BIS, NIS_ACCOUNT)
