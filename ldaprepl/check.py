@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ldaprepl.domain.csn import CsnSet
 from ldaprepl.domain.health import Criterion, Health, Lacking, Policy, ServerHealth, Sight, Status, Trouble
-from ldaprepl.domain.judgement import Debt, Evidence, Key, Reference, bystander, judge, settle, vital_findings
+from ldaprepl.domain.judgement import Debt, Evidence, Key, Reference, bystander, judge, settle, unpaid, vital_findings
 from ldaprepl.domain.scope import MATCH_ALL, ReplicationScope, Scope
 from ldaprepl.errors import LdapreplError
 
@@ -113,8 +113,8 @@ def _look(members: Sequence[Member], options: Options, debts: Mapping[Key, Debt]
         )
         settled = settle(evidence, reference, now)
         owed |= {(uri, sid): debt for sid, debt in settled.items()}
-        if not evidence.sight.csns:  # not seen this time: nothing is known to be paid
-            owed |= {(uri, sid): debt for sid, debt in evidence.debts.items()}
+        if not (evidence.sight.csns and reference.whole):  # not all was seen: only what is covered is known to be paid
+            owed = {(uri, sid): debt for sid, debt in unpaid(evidence).items()} | owed
         servers.append(judge(evidence, reference, settled, options.policy, now))
     return Outcome(Health(scope.base, now, tuple(servers)), owed)
 

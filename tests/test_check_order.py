@@ -144,3 +144,11 @@ def test_the_provider_that_is_furthest_is_asked_and_the_other_is_judged() -> Non
     health = checked(Member(first, True), Member(second, True)).health
     assert findings(health) == [("ldap://q", Criterion.LAG, Status.OK)]
     assert (first.asked, second.asked) == ([(csn(900), csn(5))], [])
+
+
+def test_what_a_server_owes_is_not_forgotten_while_the_provider_is_down() -> None:
+    """Nothing says that it was paid: when the provider is back, a week's lag must not have become a minute's."""
+    gone = Sight(trouble=Trouble(Criterion.UNREACHABLE, "gone"))
+    debts = {(C, 1): Debt(csn(900), NOW), (C, 2): Debt(csn(900, 2), NOW)}
+    provider, consumer = Server(P, lambda _: gone), Server(C, lambda _: seen(csn(1000), csn(800, 2)))
+    assert checked(Member(provider, True), Member(consumer, False), debts=debts).debts == {(C, 1): debts[C, 1]}

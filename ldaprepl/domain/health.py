@@ -142,6 +142,7 @@ class Standing(StrEnum):
     AHEAD = "ahead"
     MISSING = "missing"
     EXTRA = "extra"
+    UNKNOWN = "unknown"  # a provider could not be read, and without it this would be ahead or extra
 
 
 class SidHealth(NamedTuple):
@@ -199,14 +200,15 @@ class ServerHealth(NamedTuple):
 
     @property
     def lag(self) -> float | None:
-        """Seconds; 0 when nothing is lacking, None when that is not known."""
-        if not self.reached:
+        """Seconds; 0 when nothing is lacking, None when that is not known: nobody was there to compare with."""
+        if not self.reached or (self.sids and all(sid.newest is None for sid in self.sids)):
             return None
         return max((sid.lag for sid in self.sids if sid.lag is not None), default=0.0)
 
     @property
-    def changes(self) -> int:
-        return sum(sid.changes for sid in self.sids)
+    def changes(self) -> int | None:
+        """Entries that are lacking; None when that is not known."""
+        return None if self.lag is None else sum(sid.changes for sid in self.sids)
 
 
 class Health(NamedTuple):

@@ -62,10 +62,12 @@ class Reference(NamedTuple):
         if ours is None:
             return Standing.MISSING
         if sid not in self.after:
-            return Standing.EXTRA
+            return Standing.EXTRA if self.whole else Standing.UNKNOWN
         if sid in self.before and ours < self.before[sid][0]:
             return Standing.BEHIND
-        return Standing.AHEAD if ours > self.after[sid] else Standing.EQUAL
+        if ours > self.after[sid]:
+            return Standing.AHEAD if self.whole else Standing.UNKNOWN
+        return Standing.EQUAL
 
     def sids(self, held: CsnSet) -> list[int]:
         """Every server ID that is to be judged."""
@@ -104,6 +106,12 @@ def settle(evidence: Evidence, reference: Reference, now: datetime) -> dict[int,
         else:
             debts[sid] = Debt(min(known.csn, found), min(known.since, now))
     return debts
+
+
+def unpaid(evidence: Evidence) -> dict[int, Debt]:
+    """What it owed before and has not got since, whoever could be read this time."""
+    held = evidence.sight.csns
+    return {sid: debt for sid, debt in evidence.debts.items() if not held.covers(debt.csn)}
 
 
 def judge(

@@ -49,7 +49,7 @@ def _server(server: ServerHealth, health: Health) -> dict[str, Any]:
         "judged": server.judged,
         "contextcsn": server.csns.texts(),
         "lag_seconds": _rounded(server.lag) if server.judged else None,
-        "changes": server.changes if server.judged and server.reached else None,
+        "changes": server.changes if server.judged else None,
         "canary_seconds": _rounded(server.canary),
         "sids": [_sid(sid) for sid in server.sids],
         "findings": [_finding(finding) for finding in server.findings],

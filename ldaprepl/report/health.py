@@ -19,7 +19,7 @@ def sentence(server: ServerHealth) -> str:
     said = "; ".join(printable(finding.text) for finding in alarms or findings)
     if said:
         return said
-    if not server.judged:
+    if not server.judged or server.lag is None:
         return "answers"
     count = len(server.csns)
     text = f"in sync, {count} server ID{'s' * (count != 1)}"

@@ -35,7 +35,7 @@ def perfdata(health: Health, policy: Policy, prefix: str = "") -> str:
         name = "" if alone else f"_{_label(server.uri)}"
         limits = f"{policy.warning:g};{policy.critical:g};0"
         items.append(f"{_quoted(f'{prefix}lag{name}')}={_seconds(server.lag)};{limits}")
-        items.append(f"{_quoted(f'{prefix}changes{name}')}={server.changes if server.reached else 'U'};;;0")
+        items.append(f"{_quoted(f'{prefix}changes{name}')}={'U' if server.changes is None else server.changes};;;0")
         if server.canary is not None:
             items.append(f"{_quoted(f'{prefix}canary{name}')}={_seconds(server.canary)};{limits}")
     for server in health.servers:

@@ -69,6 +69,8 @@ def _standing(sid: SidHealth) -> str:
             return f"extra {_moment(sid.held)}"
         case Standing.MISSING:
             return f"none{', ' + age if age else ''}"
+        case Standing.UNKNOWN:
+            return "?"
     if not age:
         return "= in its scope"
     return f"{sid.changes:,} behind, {age}" if sid.changes else f"deletes behind, {age}"

@@ -56,6 +56,7 @@ def save(path: Path, debts: Mapping[Key, Debt], alarm: Alarm) -> None:
     """Replace the file. Raises `UsageError`."""
     document = {
         "schema": _SCHEMA,
+        "command": "check",
         "debts": [
             {"server": uri, "sid": f"{sid:03x}", "csn": debt.csn.raw, "since": debt.since.isoformat()}
             for (uri, sid), debt in debts.items()

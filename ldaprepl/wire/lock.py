@@ -16,14 +16,14 @@ from pathlib import Path
 from ldaprepl.errors import AlreadyRunning, UsageError
 
 _BEGIN = 64  # bytes
-_OURS = re.compile(rb'\{\s*("schema"|$)')
+_OURS = re.compile(rb'\{\s*(?:$|"schema"(?:: \d+,\s*"command": "(\w+)")?)')
 
 
 @contextmanager
 def locked(path: Path, command: str = "check") -> Iterator[None]:
     """Hold the lock of this state file. Raises `AlreadyRunning`, `UsageError` when the folder is not writable, or the
     file is somebody else's: it would be replaced."""
-    _refuse_strangers(path)
+    _refuse_strangers(path, command)
     name = path.with_name(path.name + ".lock")
     try:
         handle = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -77,7 +77,7 @@ def claimed(folder: Path, stem: str, busy: str) -> Iterator[Path]:
         yield path
 
 
-def _refuse_strangers(path: Path) -> None:
+def _refuse_strangers(path: Path, command: str) -> None:
     """Only what begins like a state file may be replaced by one; empty, or zeros after a crash, is nobody's."""
     try:
         if path.exists() and not path.is_file():
@@ -89,10 +89,12 @@ def _refuse_strangers(path: Path) -> None:
     except OSError as error:
         raise unusable(path, error) from None
     words = begin.strip(b" \t\r\n\0")
-    if words and not _OURS.match(words):
-        raise UsageError(
-            f"{path} is no state file of ldaprepl, and is left as it is", "Give a file of its own with --state."
-        )
+    if not words:
+        return
+    ours = _OURS.match(words)
+    if not ours or ours[1] not in (None, command.encode()):
+        whose = f"the state file of {ours[1].decode()}" if ours else "no state file of ldaprepl"
+        raise UsageError(f"{path} is {whose}, and is left as it is", "Give a file of its own with --state.")
 
 
 def unusable(path: Path, error: OSError) -> UsageError:

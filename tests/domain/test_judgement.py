@@ -107,11 +107,13 @@ def test_with_a_blind_spot_nothing_is_ahead_or_extra() -> None:
     blind = Sight(trouble=Trouble(Criterion.UNREACHABLE, "gone"))
     found = health(sight(csn(5), csn(5, 3)), Reference.of({P: sight(csn(9)), "ldap://q": blind}, {}))
     assert found.findings == ()
+    assert [sid.standing for sid in found.sids] == [Standing.UNKNOWN, Standing.UNKNOWN]
 
 
 def test_no_provider_is_no_lag_and_a_note() -> None:
     found = health(sight(csn(5)), Reference.of({P: Sight(trouble=Trouble(Criterion.UNREACHABLE, "gone"))}, {}))
-    assert (found.status, found.lag) == (Status.OK, 0.0)
+    assert (found.status, found.lag, found.changes) == (Status.OK, None, None)  # 0 would be a claim
+    assert [sid.standing for sid in found.sids] == [Standing.UNKNOWN]
     assert "no provider could be read" in found.notes[0]
 
 

@@ -30,6 +30,14 @@ def test_ours_is_taken_also_when_it_was_cut(tmp_path: Path, content: bytes | Non
         pass
 
 
+def test_the_memory_of_another_command_is_left_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text('{\n "schema": 1,\n "command": "verify",\n "pairs": {}\n}\n')
+    with pytest.raises(UsageError, match="state file of verify"), locked(tmp_path / "state", "check"):
+        pytest.fail("it would have been replaced")
+    with locked(tmp_path / "state", "verify"):
+        pass
+
+
 def test_a_folder_or_a_device_is_no_state_file(tmp_path: Path) -> None:
     for place in (tmp_path, Path("/dev/null")):
         with pytest.raises(UsageError), locked(place):
