@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
 from ldaprepl import bulkload
 from ldaprepl.cli import options
 from ldaprepl.cli.init_parts import Job
-from ldaprepl.cli.output import progress
+from ldaprepl.cli.output import progress, written
 from ldaprepl.domain.entry import Entry
 from ldaprepl.domain.ldif import entry_text
 from ldaprepl.domain.matching import Schema
@@ -51,23 +48,14 @@ def _heading(job: Job) -> str:
 
 
 def _write(file: Path, heading: str, entries: Iterable[Entry]) -> int:
-    """Beside its place, then renamed: a seed is whole or not there."""
+    """Mode 0600, whole or not there."""
     count = 0
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)  # mode 0600
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as out:
-                out.write(heading + "\n")
-                for entry in entries:
-                    out.write(entry_text(entry))
-                    count += 1
-                out.flush()
-                os.fsync(out.fileno())
-            Path(name).replace(file)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                Path(name).unlink()
-            raise
+        with written(file, 0o600) as out:
+            out.write(heading + "\n")
+            for entry in entries:
+                out.write(entry_text(entry))
+                count += 1
     except OSError as error:
         raise UsageError(f"{file} cannot be written ({error.strerror})") from None
     return count

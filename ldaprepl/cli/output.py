@@ -6,6 +6,7 @@ import contextlib
 import os
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
@@ -25,10 +26,9 @@ def emit(text: str, file: Path | None, mode: int | None = None) -> None:
     try:
         if file is None:
             _print(text)
-        elif file.exists() and not file.is_file():
-            file.write_text(text, encoding="utf-8", errors="backslashreplace")
         else:
-            _replace(file.resolve(), text, mode)
+            with written(file, mode) as out:
+                out.write(text)
     except OSError as error:
         raise UsageError(f"{file or 'standard output'} cannot be written ({error.strerror})") from None
 
@@ -47,15 +47,25 @@ def _print(text: str) -> None:
         pass  # what is still buffered is dropped at the end
 
 
-def _replace(file: Path, text: str, mode: int | None) -> None:
+@contextlib.contextmanager
+def written(file: Path, mode: int | None = None) -> Iterator[TextIO]:
+    """Where to write what goes into this file, by the rules of `emit`; left by an error, the file is as it was.
+
+    Raises `OSError`.
+    """
+    if file.exists() and not file.is_file():
+        with file.open("w", encoding="utf-8", errors="backslashreplace") as out:
+            yield out
+        return
     import tempfile  # with all that it needs as long to import as a check takes
 
+    file = file.resolve()
     if mode is None:
         mode = file.stat().st_mode & 0o777 if file.exists() else 0o666 & ~_umask()
     handle, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
     try:
         with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as out:
-            out.write(text)
+            yield out
             out.flush()
             os.fsync(out.fileno())
         Path(name).chmod(mode)

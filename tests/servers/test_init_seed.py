@@ -6,6 +6,7 @@ import os
 import stat
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import ldap
@@ -84,6 +85,19 @@ def test_no_seed_is_left_where_it_could_not_be_read_to_the_end(source: Slapd, tm
         assert run(source, "--seed", str(file), *options).returncode in (1, 2)
     assert run(source, "--seed", str(tmp_path / "no" / "folder")).returncode == 2
     assert not list(tmp_path.iterdir())
+
+
+def test_a_seed_into_a_pipe_leaves_the_pipe_where_it_is(source: Slapd, tmp_path: Path) -> None:
+    """A device that was replaced by a file of its name is a broken machine, where root wrote it."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    read: list[str] = []
+    reader = threading.Thread(target=lambda: read.append(pipe.read_text()), daemon=True)
+    reader.start()
+    assert run(source, "--seed", str(pipe)).returncode == 0
+    assert pipe.is_fifo()
+    reader.join(30)
+    assert read[0].count("\ndn:") > COUNT
 
 
 def test_hidden_identity_is_no_seed(slapd: SlapdFactory, tmp_path: Path) -> None:
