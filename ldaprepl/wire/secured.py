@@ -64,6 +64,8 @@ def tls_failed(uri: str, error: OSError) -> LdapreplError:
     """The handshake, or the certificate in it, failed."""
     import ssl
 
+    if isinstance(error, TimeoutError):
+        return unreachable(uri, TimeoutError("timed out"))
     if isinstance(error, ssl.SSLCertVerificationError):
         expired = error.verify_code == _HAS_EXPIRED
         kind, cure = Refused, "Give the CA with --cacert, and the server by a name that stands in its certificate."

@@ -29,6 +29,7 @@ from ldaprepl.errors import IncompleteRead, LdapreplError, Refused, ServerUnavai
 from ldaprepl.protocol import results, syncrepl
 from ldaprepl.wire import plain, trace
 from ldaprepl.wire.endpoint import Anonymous, Endpoint, External, Sasl, Simple
+from ldaprepl.wire.secured import unreachable
 
 _CONNECT_TIMEOUT = 15  # seconds
 _SCOPES = {Scope.BASE: 0, Scope.ONE: 1, Scope.SUB: 2, Scope.SUBORD: 3}
@@ -232,7 +233,7 @@ def open_session(endpoint: Endpoint) -> Session:
     address = endpoint.checked().address
     secure = address.scheme == "ldaps" or endpoint.starttls
     if secure:
-        _try_tls(endpoint)
+        _try_plainly(endpoint)
     try:
         connection = _Connection(endpoint.uri, bytes_mode=False)
         connection.protocol_version = 3
@@ -252,16 +253,19 @@ def open_session(endpoint: Endpoint) -> Session:
             "Check --bind-dn and the password file.",
         ) from error
     except (ldap.SERVER_DOWN, ldap.TIMEOUT, ldap.CONNECT_ERROR, ValueError) as error:
-        raise ServerUnavailable(f"{endpoint.uri} cannot be reached ({_words(error)})") from error
+        _try_plainly(endpoint)
+        raise unreachable(endpoint.uri, TimeoutError(_words(error))) from error
     except ldap.LDAPError as error:
         raise Refused(f"{endpoint.uri} does not let {endpoint.bind} in ({_words(error)})") from error
     return Session(endpoint, connection)
 
 
-def _try_tls(endpoint: Endpoint) -> None:
-    """A handshake of our own first. libldap with GnuTLS, as Debian builds it, knows no timeout in a handshake: a server
-    that stays silent keeps it spinning for ever, and neither Ctrl-C nor SIGTERM gets through. Raises what `plain` does,
-    whose words say what is wrong with a certificate."""
+def _try_plainly(endpoint: Endpoint) -> None:
+    """Connect and secure by our own means, whose words are better. Raises what `plain` does.
+
+    libldap with GnuTLS, as Debian builds it, knows no timeout in a handshake: a server that stays silent keeps it
+    spinning for ever, and neither Ctrl-C nor SIGTERM gets through.
+    """
     tls = endpoint.tls._replace(starttls=endpoint.starttls or None)
     plain.open_socket(endpoint._replace(bind=Anonymous(), tls=tls)).close()
 
@@ -314,6 +318,8 @@ def _pairs(controls: Sequence[Any] | None) -> tuple[tuple[str, bytes | None], ..
 
 
 def _words(error: BaseException) -> str:
+    if isinstance(error, ldap.TIMEOUT):
+        return "timed out"
     info = error.args[0] if error.args and isinstance(error.args[0], dict) else {}
     words = [str(info[key]) for key in ("desc", "info") if info.get(key)]
     return ": ".join(words) or str(error) or type(error).__name__

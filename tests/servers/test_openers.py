@@ -207,6 +207,32 @@ def test_nothing_may_stand_behind_the_answer_to_starttls() -> None:
         open_stream(Endpoint(uri, tls=Tls(starttls=True, verify=False)), plain.open_socket)
 
 
+@pytest.fixture
+def silent() -> Iterator[int]:
+    """A port that takes connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield listening.getsockname()[1]
+
+
+@OPENERS
+def test_a_handshake_that_nobody_answers_is_silence_and_no_refusal(silent: int, opener: Opener) -> None:
+    with pytest.raises(ServerUnavailable, match=r"cannot be reached \(timed out\)") as caught:
+        open_stream(Endpoint(f"ldaps://127.0.0.1:{silent}", timeout=0.5), opener)
+    assert not isinstance(caught.value, Refused)
+
+
+def test_libldap_says_who_is_not_there_in_the_same_words(silent: int) -> None:
+    admin = Simple("cn=x", Secret("pw"))
+    for uri, words in (
+        ("ldap://127.0.0.1:9", r"cannot be reached \(Connection refused\)"),
+        (f"ldap://127.0.0.1:{silent}", r"cannot be reached \(timed out\)"),
+        ("ldap://no-such-host.invalid", r"cannot be reached \(no address for this name\)"),
+    ):
+        with pytest.raises(ServerUnavailable, match=words) as caught:
+            open_session(Endpoint(uri, admin, Tls(starttls=False, allow_cleartext=True), timeout=0.5))
+        assert caught.value.cure
+
+
 def test_a_silent_server_ends_in_a_timeout(server: Slapd) -> None:
     server.pause()
     with pytest.raises(ServerUnavailable, match=r"cannot be reached \(timed out"):
