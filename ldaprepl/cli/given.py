@@ -68,13 +68,14 @@ def replication_scope(given: Given) -> ReplicationScope:
         base=given["base"],
         scope=Scope(given["scope"]),
         filter=given["filter"],
-        attrs=_names(given["attrs"]) or EVERY_ATTRIBUTE,
-        exattrs=_names(given["exattrs"]),
+        attrs=names_in(given["attrs"]) or EVERY_ATTRIBUTE,
+        exattrs=names_in(given["exattrs"]),
         suffixmassage=given["suffixmassage"],
     )
 
 
-def _names(values: tuple[str, ...]) -> tuple[str, ...]:
+def names_in(values: tuple[str, ...]) -> tuple[str, ...]:
+    """Names of attributes; several in one value may be separated by commas, as in a stanza."""
     return tuple(name for value in values for name in value.replace(",", " ").split())
 
 
@@ -202,6 +203,13 @@ def read_password(file: Path, *, quiet: bool = False) -> Secret:
     if not content:
         raise UsageError(f"the password file {file} is empty")
     return Secret(content)
+
+
+def state_folder() -> Path:
+    """Where state is kept when no --state says so."""
+    if os.geteuid() == 0:
+        return Path("/var/lib/ldaprepl")
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "ldaprepl"
 
 
 def notice(text: str) -> None:

@@ -15,11 +15,13 @@ from ldaprepl.cli.given import (
     colour_wanted,
     consumer_endpoints,
     consumer_password,
+    names_in,
     notice,
     provider_endpoint,
     provider_endpoints,
     read_password,
     replication_scope,
+    state_folder,
 )
 from ldaprepl.domain import duration
 from ldaprepl.domain.mechanism import ALL as MECHANISMS
@@ -154,6 +156,7 @@ __all__ = [
     "every_replica",
     "identity",
     "members",
+    "names_in",
     "notice",
     "one_pair",
     "one_provider",
@@ -166,5 +169,6 @@ __all__ = [
     "read_password",
     "replication_scope",
     "scope",
+    "state_folder",
     "tls",
 ]

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +141,7 @@ def _explain(given: options.Given, opened: contextlib.ExitStack) -> int:
 def _dry_run(given: options.Given, opened: contextlib.ExitStack) -> int:
     settings = _settings(given)
     logs = _logs(given, opened)
-    folder = given["state"] or _state_folder()
+    folder = given["state"] or options.state_folder()
     if given["consumer"] and folder.is_dir():
         book = opened.enter_context(open_book(folder, given["consumer"]))
         for log, _ in logs:
@@ -162,7 +161,7 @@ def _apply(given: options.Given, opened: contextlib.ExitStack) -> int:
     from ldaprepl.wire.replaytarget import LdapTarget  # python-ldap, which --explain does without
 
     settings = _settings(given)
-    folder = given["state"] or _state_folder()
+    folder = given["state"] or options.state_folder()
     endpoint = _consumer(given)
     book = opened.enter_context(open_book(folder, given["consumer"]))
     rejects = given["rejects"] or book.path.with_suffix(".rej")
@@ -246,21 +245,10 @@ def _check(given: options.Given, opened: contextlib.ExitStack, dns: Sequence[str
         LdapDirectory(opened.enter_context(open_stream(endpoint)))
         for endpoint in (options.provider_endpoint(given), _consumer(given))
     )
-    attrs, exattrs = (tuple(_names(given[key])) for key in ("attrs", "exattrs"))
+    attrs, exattrs = (options.names_in(given[key]) for key in ("attrs", "exattrs"))
     scope = ReplicationScope(given["base"], attrs=attrs or ("*",), exattrs=exattrs)
     comparer = Comparer(provider.schema(), scope, decode_entry, decode_values)
     return check(provider, consumer, dns, comparer)
-
-
-def _names(values: Sequence[str]) -> Iterator[str]:
-    for value in values:
-        yield from value.replace(",", " ").split()
-
-
-def _state_folder() -> Path:
-    if os.geteuid() == 0:
-        return Path("/var/lib/ldaprepl")
-    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "ldaprepl"
 
 
 __all__ = ["command"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import random
 import signal
 import socket
@@ -243,7 +242,7 @@ def _run(pairing: Pairing, settings: Settings) -> SyncReport:
     pair = {"provider": source.uri, "consumer": target.uri, "base": scope.base, "to": scope.consumer_base}
     binding = {"scope": repr(scope), "identity": str(source.bind), "method": settings.method.value}
     with contextlib.ExitStack() as opened:
-        state = opened.enter_context(open_state(given["state"] or _state_folder(), pair, binding))
+        state = opened.enter_context(open_state(given["state"] or options.state_folder(), pair, binding))
         bar = progress(given["quiet"])
         opened.callback(bar.close)
         writing = opened.enter_context(open_session(target))
@@ -263,12 +262,6 @@ def _show(report: SyncReport, given: options.Given) -> None:
         emit(report_sync.render_json(report), given["output"])
     elif not given["quiet"] or report.refusals or report.notes:
         emit(report_sync.render_text(report, verbose=given["verbose"]), given["output"])
-
-
-def _state_folder() -> Path:
-    if os.geteuid() == 0:
-        return Path("/var/lib/ldaprepl")
-    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "ldaprepl"
 
 
 def _refuse_same_server(source: Endpoint, target: Endpoint, scope: ReplicationScope) -> None:
@@ -299,8 +292,7 @@ def _seed(pairing: Pairing, settings: Settings) -> int:
         reading = opened.enter_context(open_session(pairing.provider))
         schema, _ = read_schema(reading)
         entries = list(seed(Provider(reading, scope), scope, schema, settings.method, bar))
-    text = "".join(ldif.entry_text(entry) for entry in entries)
-    emit(text, given["to_ldif"], 0o600)
+    emit("".join(map(ldif.entry_text, entries)), given["to_ldif"], 0o600)
     if not given["quiet"]:
         click.echo(f"{len(entries):,} entries written to {given['to_ldif']}; load with slapadd -q -w", err=True)
     return ExitCode.OK

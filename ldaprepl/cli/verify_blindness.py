@@ -55,7 +55,7 @@ def looked(report: VerifyReport, pairing: Pairing, given: options.Given, tools: 
         except LdapreplError as error:
             found = Blindness(str(provider.bind), str(audited.bind), problem=Problem(error.message, error.cure))
         else:
-            names = tuple(name for value in given["expect_hidden"] for name in value.replace(",", " ").split())
+            names = options.names_in(given["expect_hidden"])
             seen = Identities(views[0], views[1], str(provider.bind), str(audited.bind), names)
             found = blindness(seen, pairing.scope, tools)
     return replace(report, blindness=found)

@@ -28,7 +28,7 @@ def render_nagios(views: Sequence[View], worst: Status, *, verbose: bool = False
     said, data, more = [], [], []
     for view in views:
         if isinstance(view, Unseen):
-            said.append(f"{view.name}: {view.text}")
+            said.append(f"{view.name}: {printable(view.text)}")
             continue
         name, health, policy = view
         said.append(f"{name}: {headline(health)}")

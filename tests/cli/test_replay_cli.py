@@ -15,7 +15,7 @@ SAMPLES = Path(__file__).parents[1] / "domain" / "replogs"
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Nothing is left in the state folder of whoever runs the tests."""
-    monkeypatch.setattr("ldaprepl.cli.replay._state_folder", lambda: tmp_path / "home")
+    monkeypatch.setattr("ldaprepl.cli.options.state_folder", lambda: tmp_path / "home")
     return tmp_path
 
 
