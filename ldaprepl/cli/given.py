@@ -176,10 +176,25 @@ def _password(given: Given, file: Path | None, variable: str, dn: str) -> Secret
             f"there is no password for {dn}", f"Give one with --password-file, --prompt or the variable {variable}."
         )
     if (variable, dn) not in _asked:
-        import click  # which a check does without
-
-        _asked[variable, dn] = Secret(click.prompt(f"Password of {dn}", hide_input=True, err=True))
+        _asked[variable, dn] = Secret(_typed(f"Password of {dn}", variable))
     return _asked[variable, dn]
+
+
+def _typed(prompt: str, variable: str) -> str:
+    """What is typed at the terminal, unseen. Raises `UsageError` where there is none: it would be read and shown."""
+    import getpass
+    import warnings
+
+    import click  # which a check does without
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", getpass.GetPassWarning)
+        try:
+            return str(click.prompt(prompt, hide_input=True, err=True))
+        except getpass.GetPassWarning:
+            raise UsageError(
+                "there is no terminal to ask for the password at", f"Give --password-file or the variable {variable}."
+            ) from None
 
 
 _read: set[Path] = set()
