@@ -11,7 +11,7 @@ from ldaprepl.cli.given import Given, notice
 from ldaprepl.cli.members import members_of, tools
 from ldaprepl.cli.output import emit
 from ldaprepl.cli.pairing import Pairing, grouped
-from ldaprepl.domain.health import Criterion, Finding, Health, Policy, Status
+from ldaprepl.domain.health import Criterion, Finding, Health, Policy, Status, worst
 from ldaprepl.domain.judgement import Debt, Key
 from ldaprepl.domain.scope import ReplicationScope
 from ldaprepl.errors import UsageError
@@ -43,7 +43,7 @@ def run(given: Given) -> int:
 
 
 def look(pairing: Pairing, say: Callable[[Looked, Given], None]) -> Looked:
-    """Check one replica; `say` reports it, before anything is remembered. Raises `LdapreplError`."""
+    """Check one replica; `say` reports it. Raises `LdapreplError`."""
     given = pairing.given
     policy = policy_of(given)
     state: Path | None = given["state"]
@@ -103,8 +103,18 @@ def _remembering(state: Path, policy: Policy, pairing: Pairing, say: Callable[[L
 
             mail = cron.render(outcome.health, memory.alarm)
         looked = Looked(pairing.name, outcome.health, policy, mail)
+        lasting = alarm.lasting(memory.alarm, now)
+        if given["cron"]:  # a mail that could not be written has not been sent
+            say(looked, given)
+            healthstate.save(state, outcome.debts, lasting)
+            return looked
+        try:
+            healthstate.save(state, outcome.debts, lasting)
+        except UsageError as error:
+            if worst((outcome.health.status, Status.UNKNOWN)) is Status.UNKNOWN:
+                raise
+            notice(str(error))  # an alarm outweighs what could not be remembered
         say(looked, given)
-        healthstate.save(state, outcome.debts, alarm.lasting(memory.alarm, now))
         return looked
 
 

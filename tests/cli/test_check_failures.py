@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from ldaprepl.cli import checking as command
@@ -52,6 +54,16 @@ def test_interruption_crash_and_lock(
     monkeypatch.setattr(command, "check", fail)
     assert run(WHOLE) == 3
     assert capsys.readouterr().out.startswith("LDAPREPL UNKNOWN - ")
+
+
+def test_an_alarm_is_told_although_it_cannot_be_remembered(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A full disk must not turn CRITICAL into UNKNOWN, nor the answer into two lines."""
+    (tmp_path / "state.new").mkdir()
+    assert run([*WHOLE, "--state", str(tmp_path / "state")]) == 2
+    shown = capsys.readouterr()
+    assert shown.out.startswith("LDAPREPL CRITICAL - ldap://127.0.0.1:9: cannot be reached")
+    assert shown.out.count("\n") == 1
+    assert "state cannot be used" in shown.err
 
 
 def test_other_commands_keep_their_codes(capsys: pytest.CaptureFixture[str]) -> None:
