@@ -20,7 +20,7 @@ from ldaprepl.domain.verdict import ConsumerReport, Problem, VerifyReport
 from ldaprepl.errors import LdapreplError
 from ldaprepl.mutualcheck import MutualCheck
 from ldaprepl.ports import Directory, Ending
-from ldaprepl.verify import Look, Options, Tools, second_look, unfollowed, unknown_attributes
+from ldaprepl.verify import Look, Options, Tools, second_look, shown_schema, unfollowed, unknown_attributes
 
 
 def verify_mesh(servers: Sequence[Directory], scope: ReplicationScope, tools: Tools, options: Options) -> VerifyReport:
@@ -29,7 +29,7 @@ def verify_mesh(servers: Sequence[Directory], scope: ReplicationScope, tools: To
     started = tools.clock.monotonic()
     problems: list[Problem | None] = [None] * len(servers)
     comparer = Comparer(_schema(servers, options, problems), scope, tools.split, tools.values)
-    unknown = unknown_attributes(comparer.schema, scope)
+    unknown = unknown_attributes(shown_schema(servers[0]) if options.bytewise else comparer.schema, scope)
     tools.progress.phase("reading")
     with ExitStack() as opened:
         joins = {

@@ -55,7 +55,7 @@ def verify(
     schema = Schema.EMPTY if options.bytewise else provider.schema()
     images = [held for held in (provider, *consumers) if isinstance(held, Still)]
     comparer = Comparer(schema, scope, tools.split, tools.values, selective=bool(images))
-    unknown = unknown_attributes(schema, scope)
+    unknown = unknown_attributes(shown_schema(provider) if options.bytewise else schema, scope)
     tools.progress.phase("reading")
     first = first_look(provider, consumers, comparer, tools)
     if isinstance(provider, Still):
@@ -97,6 +97,14 @@ def undecided(scope: ReplicationScope, provider: str, consumers: Sequence[str], 
     """The report when nothing could be asked."""
     reports = tuple(ConsumerReport(uri, problem=problem) for uri in consumers)
     return VerifyReport(scope.base, provider, CsnSet(), reports)
+
+
+def shown_schema(directory: Directory) -> Schema:
+    """Where bytes are compared a schema only tells a slip in a name; a server that hides it is not asked for more."""
+    try:
+        return directory.schema()
+    except LdapreplError:
+        return Schema.EMPTY
 
 
 def unknown_attributes(schema: Schema, scope: ReplicationScope) -> tuple[str, ...]:

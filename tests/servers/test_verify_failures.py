@@ -200,6 +200,7 @@ def test_a_schema_that_is_not_shown(slapd: SlapdFactory, provider: Slapd) -> Non
     mute = filled(slapd(type(settings)(settings.database, lines=(*settings.lines, *closed))), sample(50))
     assert_undecided(verify(mute, mute), "does not show its schema", "--bytewise")
     assert verify(mute, mute, "--bytewise").code == 0
+    assert verify(mute, mute, "--bytewise", "--attrs", "descripton").code == 0, "nobody can tell"
 
 
 def test_one_broken_consumer_leaves_the_others_their_verdict(

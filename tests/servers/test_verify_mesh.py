@@ -195,9 +195,10 @@ def test_attributes_that_no_server_knows_are_not_called_equal(slapd: SlapdFactor
     servers = [slapd(peer(number, [])) for number in (1, 2)]
     for server in servers:
         filled(server, list(stamped(directory(5))))
-    run = mesh(servers, "--attrs", "descripton")
-    assert run.code == 2
-    assert "descripton" in run.err
+    for more in ((), ("--bytewise",)):
+        run = mesh(servers, "--attrs", "descripton", *more)
+        assert run.code == 2
+        assert "descripton" in run.err
     run = mesh(servers, "--attrs", "descripton", "--attrs", "cn")
     assert run.code == 0
     assert all("descripton" in " ".join(consumer["notes"]) for consumer in run.report["consumers"])
