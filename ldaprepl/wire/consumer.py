@@ -17,7 +17,7 @@ from ldaprepl.wire import libldap  # noqa: F401  # first: it says what libldap m
 import ldap
 
 from ldaprepl.domain.csn import CsnSet
-from ldaprepl.domain.dn import parent
+from ldaprepl.domain.dn import context_of, parent
 from ldaprepl.domain.entry import Entry
 from ldaprepl.domain.glue import SEARCH as GLUE
 from ldaprepl.domain.ldapfilter import escape
@@ -97,7 +97,7 @@ class Consumer:
         base = self.scope.consumer_base
         root = self.session.read("", ("namingContexts",))
         there = [value.decode("utf-8", "replace") for value in (root.values("namingContexts") if root else ())]
-        if there and not any(Schema.EMPTY.is_below(base.lower(), name.lower()) for name in there):
+        if there and context_of(base, there) is None:
             raise GuardRefused(
                 f"{self.uri} has no database for {base!r} (it has: {', '.join(there)})",
                 "Make one (ldaprepl init-consumer --full writes it), or check --base and --suffixmassage.",
