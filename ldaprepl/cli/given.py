@@ -197,18 +197,19 @@ def _typed(prompt: str, variable: str) -> str:
             ) from None
 
 
-_read: set[Path] = set()
+_read: dict[Path, Secret] = {}
 
 
 def read_password(file: Path, *, quiet: bool = False) -> Secret:
     """The whole content of the file, but for one final newline, as most files have one. Raises `UsageError`."""
     try:
-        content = file.read_bytes()
         mode = file.stat().st_mode
+        if file in _read and not stat.S_ISREG(mode):  # -y <(program): each side asks, and it can be read once
+            return _read[file]
+        content = file.read_bytes()
     except OSError as error:
         raise UsageError(f"the password file {file} cannot be read ({error.strerror})") from None
     quiet = quiet or file in _read  # each side reads it, and once is enough to be told
-    _read.add(file)
     if not quiet and stat.S_ISREG(mode) and mode & (stat.S_IRWXO | stat.S_IWGRP):
         notice(f"the password file {file} is open to others; chmod 600 closes it")
     if content.endswith(b"\n"):
@@ -217,7 +218,8 @@ def read_password(file: Path, *, quiet: bool = False) -> Secret:
             notice(f"one final newline in {file} was not taken as part of the password")
     if not content:
         raise UsageError(f"the password file {file} is empty")
-    return Secret(content)
+    _read[file] = Secret(content)
+    return _read[file]
 
 
 def state_folder() -> Path:

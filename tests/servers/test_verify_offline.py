@@ -7,6 +7,7 @@ was made that are called a loss.
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -189,6 +190,20 @@ def test_an_old_dump_of_the_provider_beside_a_live_consumer_is_late_itself(slapd
     run = compare("--ldif", dumped, "--consumer", consumer.ldap_uri, "-b", SUFFIX)
     assert run.code == 4
     assert {(f["kind"], f["late"]) for f in run.findings} == {("extra", "provider"), ("missing", "provider")}
+
+
+def test_a_running_provider_has_not_gone_back(slapd: SlapdFactory, tmp_path: Path) -> None:
+    """It stores its contextCSN at a checkpoint only, its consumer at once; its entries show how far it is."""
+    provider = master(slapd, stamped(directory(60)))
+    consumer = follower(slapd, provider)
+    add_unit(with_admin(provider), "new")
+    until(lambda: caught_up(provider, consumer))
+    dumped = slapcat(consumer, tmp_path / "c")
+    older, count = re.subn("(?m)^contextCSN: [0-9]{4}", "contextCSN: 2001", dumped.read_text())
+    (tmp_path / "p").write_text(older)
+    run = compare("--ldif", tmp_path / "p", dumped)
+    assert (count, run.code) == (1, 0)
+    assert not any("went back" in note for note in run.consumer["notes"])
 
 
 def test_two_dumps_of_a_replicating_pair_taken_while_it_works(slapd: SlapdFactory, tmp_path: Path) -> None:

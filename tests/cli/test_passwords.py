@@ -1,12 +1,25 @@
-"""`--prompt` where there is no terminal: what is piped in is not read, and not shown."""
+"""Passwords from a pipe (`-y <(program)`), and `--prompt` where there is no terminal."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from ldaprepl.cli.given import read_password
+
+
+def test_a_pipe_is_read_once_for_both_sides() -> None:
+    """`-y <(program)`: the second reading finds nothing, and the password was called empty."""
+    reading, writing = os.pipe()
+    os.write(writing, b"secret")
+    os.close(writing)
+    with os.fdopen(reading):
+        file = Path(f"/dev/fd/{reading}")
+        assert [read_password(file).reveal(), read_password(file).reveal()] == ["secret", "secret"]
 
 
 @pytest.mark.parametrize(("command", "code"), [("verify", 2), ("check", 3)])
