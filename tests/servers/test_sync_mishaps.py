@@ -52,6 +52,12 @@ def until(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None
         time.sleep(0.005)
 
 
+def stop_in_the_middle(lab: Lab, process: subprocess.Popen[str]) -> None:
+    """Until SIGCONT nothing moves, however fast the disk is."""
+    until(lambda: under_way(lab), process)
+    process.send_signal(signal.SIGSTOP)
+
+
 def under_way(lab: Lab) -> bool:
     try:
         return bool(
@@ -80,11 +86,13 @@ def test_a_run_is_ended_in_its_middle(
 ) -> None:
     """At once: libldap's lock, held when the signal comes, must not hold up the end."""
     process = begin(lab, tmp_path)
-    until(lambda: under_way(lab), process)
-    assert run(["sync", *options(lab, tmp_path), *state(tmp_path)]) == 3  # meanwhile another one
-    assert "another sync of this pair is running" in capsys.readouterr().err
+    stop_in_the_middle(lab, process)
+    meanwhile = run(["sync", *options(lab, tmp_path), *state(tmp_path)])
     process.send_signal(number)
+    process.send_signal(signal.SIGCONT)
     said, _ = process.communicate(timeout=20)
+    assert meanwhile == 3
+    assert "another sync of this pair is running" in capsys.readouterr().err
     assert process.returncode == code
     assert words in said and "Traceback" not in said
     assert_finished_by_the_next(lab, tmp_path, capsys)
@@ -92,8 +100,9 @@ def test_a_run_is_ended_in_its_middle(
 
 def test_the_consumer_is_killed(lab: Lab, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     process = begin(lab, tmp_path)
-    until(lambda: under_way(lab), process)
+    stop_in_the_middle(lab, process)
     lab.consumer.kill()
+    process.send_signal(signal.SIGCONT)
     said, _ = process.communicate(timeout=20)
     assert process.returncode == 3
     assert lab.consumer.ldap_uri in said and "the next run" in said
