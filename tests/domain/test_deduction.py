@@ -86,6 +86,9 @@ GLUE = replace(trace(20), glue=True)
         (unequal(trace(20), trace(10), kind=Kind.RENAMED), Code.LOST_RENAME),
         (unequal(trace(20), GLUE, kind=Kind.IDENTITY), Code.GLUE),
         (unequal(trace(20), trace(10), kind=Kind.IDENTITY), None),
+        (unequal(replace(trace(20), created="2"), trace(10), kind=Kind.IDENTITY), None),  # one alone tells nothing
+        (unequal(replace(trace(10), created="1"), replace(trace(20), created="1"), kind=Kind.IDENTITY), None),
+        (unequal(replace(trace(10), created="1"), replace(trace(40), created="2"), kind=Kind.IDENTITY), Code.WRITTEN),
         (unequal(Trace(), Trace()), None),
         (unequal(Trace("rubbish"), trace(10)), None),
         (unequal(trace(20), Trace("rubbish")), None),
@@ -148,9 +151,17 @@ def test_a_missing_entry_that_the_consumer_hides() -> None:
     assert code(missing(20), Evidence(Place.THERE)) is None
 
 
+@pytest.mark.parametrize("place", [Place.GONE, Place.UNKNOWN])
+def test_a_lost_add_is_sure_where_the_consumer_says_so(place: Place) -> None:
+    cause = deduce(missing(20), Evidence(place), setting())
+    assert cause and cause.code == Code.LOST_ADD and cause.text.startswith("probably") is (place is Place.UNKNOWN)
+
+
 def test_no_contextcsn_on_the_consumer() -> None:
     blind = replace(setting(), consumer=CsnSet())
     assert code(missing(20), GONE, blind) == Code.UNFINISHED
+    for held in (0, 157):
+        assert code(missing(20), GONE, replace(blind, consumer_entries=held)) == Code.UNFINISHED
     assert code(missing(20), GONE, replace(blind, consumer_entries=500)) == Code.CUT_BY_LIMIT
     assert code(unequal(trace(20), trace(10)), GONE, blind) == Code.UNFINISHED
     assert code(unequal(trace(20), trace(20)), GONE, blind) == Code.SAME_STAMP, "the stamps tell more"
@@ -187,6 +198,8 @@ def test_an_attribute_that_never_came() -> None:
     assert codes([*two, lacking("mail")]) == [Code.WITHHELD] * 2 + [Code.SAME_STAMP]
     held = unequal(trace(20), trace(20), "userPassword", dn="cn=2,dc=x")
     assert codes([*two, held]) == [Code.SAME_STAMP] * 3, "the consumer has other values of it elsewhere"
+    older = lacking("userPassword", 10, 2)
+    assert codes([*two, older]) == [Code.WITHHELD] * 2 + [Code.LOST_UPDATE]
     assert codes([lacking("mail", 10), lacking("mail", 10, 1)]) == [Code.LOST_UPDATE] * 2, "older stamps tell more"
 
 
@@ -196,7 +209,7 @@ def test_what_hangs_below_a_renamed_entry() -> None:
 
     findings = [
         renamed("ou=New,dc=x", "ou=old,dc=x", 20, 10),
-        renamed("cn=a,ou=new,dc=x", "CN=A,ou=old,dc=x", 5, 5),
+        renamed("Cn=a,ou=new,dc=x", "cN=A,ou=old,dc=x", 5, 5),
         renamed("cn=b,cn=a,ou=new,dc=x", "cn=b,cn=a,ou=old,dc=x", 5, 5),
         renamed("cn=c,ou=new,dc=x", "cn=d,ou=old,dc=x", 20, 10),
         renamed("cn=e,ou=else,dc=x", "cn=e,ou=old,dc=x", 20, 10),

@@ -53,7 +53,11 @@ def test_lag_is_the_age_of_the_oldest_change_and_not_the_distance_of_stamps() ->
     found = health(sight(csn(172800)), reference(csn(1)), lacking={1: Lacking(1, csn(1))})
     assert (found.status, found.lag, found.changes) == (Status.OK, 1.0, 1)
     stuck = health(sight(csn(700)), reference(csn(600)), lacking={1: Lacking(5, csn(690))})
-    assert (stuck.status, stuck.lag) == (Status.CRITICAL, 690.0)
+    assert (stuck.status, stuck.lag, stuck.notes) == (Status.CRITICAL, 690.0, ())
+    assert [each.text for each in (*found.findings, *stuck.findings)] == [
+        "1 change behind, the oldest 1.0 s old (server ID 001)",
+        "5 changes behind, the oldest 11 min old (server ID 001)",
+    ]
 
 
 @pytest.mark.parametrize(("age", "status"), [(59.9, Status.OK), (60, Status.WARNING), (300, Status.CRITICAL)])
@@ -141,6 +145,16 @@ def test_vital_signs() -> None:
     assert found(ends(2)) == found(ends(-2)) == [(Criterion.CERTIFICATE, Status.CRITICAL)]
     assert found(Vitals(skew=29), csn(-1000)) == []  # it says what time it is: that is better than a guess
     assert found(Vitals(skew=-31)) == found(Vitals(), csn(-31)) == [(Criterion.CLOCK, Status.WARNING)]
+
+    def said(vitals: Vitals) -> str:
+        (finding,) = vital_findings(vitals, CsnSet(), Policy(), NOW)
+        return finding.text
+
+    assert (said(ends(-2)), said(ends(2))) == ("its certificate has expired", "its certificate ends in 2 days")
+    assert (said(Vitals(skew=40)), said(Vitals(skew=-40))) == (
+        "its clock is 40 s ahead of ours",
+        "its clock is 40 s behind ours",
+    )
     given_up = SyncState("001", "Refresh", False, None, NOW)
     waiting = SyncState("001", "Refresh", False, NOW, NOW)
     connected = SyncState("001", "Persist", True, None, NOW)

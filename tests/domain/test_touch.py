@@ -152,3 +152,15 @@ def test_what_only_the_consumer_has_is_not_sent_unasked() -> None:
     (change,) = as_changes(next_round([held], NOTHING, SCHEMA, PLACES))
     assert isinstance(change, Modify)
     assert all(mod.values for mod in change.mods)
+
+
+def test_why_a_touch_did_not_heal() -> None:
+    dn = f"cn=a,{BASE}"
+    subentry = case(Kind.DIFFERS, dn, "1", dn, "sn", objectClass=(b"top", b"subEntry"))
+    for found, words in (
+        (case(Kind.EXTRA, dn, "1", dn), "the consumer has kept it"),
+        (subentry, "a refresh never sends a subentry"),
+        (case(Kind.DIFFERS, dn, "1", dn, "userPassword"), "or a password policy keeps it"),
+        (case(Kind.DIFFERS, dn, "1", dn, "sn"), "or its stanza leaves it out"),
+    ):
+        assert words in why_not_healed(found)

@@ -131,11 +131,11 @@ def test_a_mangled_entry_is_refused_or_is_what_a_strict_decoder_sees(data: bytes
 @given(mangled(entries().map(Sent.frame)))
 def test_nothing_is_refused_that_a_strict_decoder_takes(data: bytes) -> None:
     """Unless it answers something else, or has what BER allows and LDAP forbids (RFC 4511, section 5.1): indefinite
-    lengths (0x80) and strings in parts (0x24).
+    lengths (0x80, on which pyasn1 may crash) and strings in parts (0x24).
     """
-    theirs = by_pyasn1(data)
-    if theirs is not None and number_(BULK) in data[2:9] and not {0x24, 0x80} & set(data):
-        assert ours(data) == theirs
+    if number_(BULK) in data[2:9] and not {0x24, 0x80} & set(data):
+        theirs = by_pyasn1(data)
+        assert theirs is None or ours(data) == theirs
 
 
 @settings(max_examples=100)

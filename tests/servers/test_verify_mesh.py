@@ -13,7 +13,7 @@ import ldap
 import pytest
 from jsonforms import complaints
 from replication import context, until, with_admin
-from verifying import ADMIN, SECRET, Run, SlapdFactory, conf, filled, verify
+from verifying import ADMIN, SECRET, Relay, Run, SlapdFactory, conf, filled, verify
 
 from ldaprepl.domain.entry import Entry
 from ldaprepl.domain.sample import SUFFIX, directory, stamped
@@ -180,6 +180,15 @@ def test_one_that_is_away_leaves_the_others_their_verdict(slapd: SlapdFactory) -
         run = mesh(named)
         assert run.code == 3
         assert [consumer["verdict"] for consumer in run.report["consumers"]] == verdicts
+
+
+def test_one_whose_answer_is_cut_leaves_the_others_their_verdict(slapd: SlapdFactory) -> None:
+    """Half of it is no other content: nothing is called missing there."""
+    servers = [filled(slapd(peer(number, [])), stamped(directory(60))) for number in (1, 2, 3)]
+    with Relay(servers[1], 20_000, cut=True) as relay:
+        run = mesh([servers[0], relay.uri, servers[2]])
+        assert relay.reached.is_set() and run.code == 3
+    assert pairs(run) == [("undecided",), ("equal",), ("undecided",)]
 
 
 def test_people_read_the_pairs(slapd: SlapdFactory) -> None:

@@ -56,6 +56,14 @@ def test_what_lies_in_the_scope(scope: Scope, base: str, above: str, dn: str, up
         assert wanted(name.encode()) is in_scope(scope, base, name), name
 
 
+def test_levels() -> None:
+    dns = ("dc=x", "ou=a,dc=x", "cn=b,ou=a,dc=x", "cn=c,cn=b,ou=a,dc=x", "ou=a,dc=y", "dc=xx")
+    for base in (*dns, "", "OU=a,DC=x"):
+        for scope in Scope:
+            wanted = within(scope, base, Schema.EMPTY)
+            assert [dn for dn in dns if wanted(dn.encode())] == [dn for dn in dns if in_scope(scope, base, dn)], base
+
+
 @pytest.mark.parametrize("scope", Scope)
 def test_an_escaped_comma_ends_no_name(scope: Scope) -> None:
     wanted = within(scope, "dc=x", Schema.EMPTY)
