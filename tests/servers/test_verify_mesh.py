@@ -13,7 +13,7 @@ import ldap
 import pytest
 from jsonforms import complaints
 from replication import context, until, with_admin
-from verifying import ADMIN, SECRET, Relay, Run, SlapdFactory, conf, filled, verify
+from verifying import ADMIN, REPLICA, SECRET, Relay, Run, SlapdFactory, conf, filled, replica, verify
 
 from ldaprepl.domain.entry import Entry
 from ldaprepl.domain.sample import SUFFIX, directory, stamped
@@ -189,6 +189,16 @@ def test_one_whose_answer_is_cut_leaves_the_others_their_verdict(slapd: SlapdFac
         run = mesh([servers[0], relay.uri, servers[2]])
         assert relay.reached.is_set() and run.code == 3
     assert pairs(run) == [("undecided",), ("equal",), ("undecided",)]
+
+
+def test_one_that_shows_only_some_leaves_the_others_their_verdict(slapd: SlapdFactory) -> None:
+    """It answers every later question, so that nothing would seem to be missing; what it has too much was not read."""
+    sample = list(stamped([*directory(60), replica()]))
+    made = [conf("overlay syncprov", modules=("syncprov",), sizelimit=limit) for limit in ("unlimited", "20")]
+    servers = [filled(slapd(each), sample) for each in (made[0], made[1], made[0])]
+    run = mesh(servers, "-D", REPLICA)
+    assert (run.code, pairs(run)) == (3, [("undecided",), ("equal",), ("undecided",)])
+    assert "limit" in run.report["consumers"][0]["problem"]["text"]
 
 
 def test_people_read_the_pairs(slapd: SlapdFactory) -> None:
