@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import pytest
 
-from ldaprepl.bench import RepairSettings, after, brake, doubts, lasting, set_aside
+from ldaprepl.bench import Bench, RepairSettings, after, brake, doubts, lasting, set_aside
+from ldaprepl.cli.output import NoProgress
 from ldaprepl.domain.cause import Code
 from ldaprepl.domain.change import MaxDelete
+from ldaprepl.domain.compare import Comparer
 from ldaprepl.domain.csn import CsnSet
+from ldaprepl.domain.entry import Entry
+from ldaprepl.domain.matching import Schema
 from ldaprepl.domain.repair import RepairMode, RepairReport
+from ldaprepl.domain.scope import ReplicationScope
 from ldaprepl.domain.verdict import Cause, ConsumerReport, Finding, How, Kind, Reach, State
 from ldaprepl.recheck import Outcome
 
@@ -86,3 +93,28 @@ def test_what_is_left_after_a_repair() -> None:
     assert report.findings == (*aside, acted[0], late)
     assert (report.equal, report.notes) == (7, ("told before", "told now"))
     assert report.repair is not None and report.repair.healed == 1
+
+
+class Held:
+    """A server that holds these entries, for `fetch` alone."""
+
+    def __init__(self, *names: str) -> None:
+        self.held = {f"cn={name},dc=x": Entry(f"cn={name},dc=x", {}) for name in names}
+
+    def fetch(
+        self, dns: Sequence[str], scope: ReplicationScope, attributes: Sequence[str] = ()
+    ) -> Iterator[Entry | None]:
+        yield from (self.held.get(dn) for dn in dns)
+
+
+def test_what_changed_since_it_was_found_is_left_alone() -> None:
+    """An extra entry that the provider has by now would be deleted, and so on."""
+    comparer = Comparer(Schema.EMPTY, ReplicationScope("dc=x"), lambda frame: (frame, ()), lambda values: ())
+    provider, consumer = Held("both", "ours"), Held("both", "theirs")
+    bench = Bench(provider, consumer, lambda dn: (), comparer, time, NoProgress(), 0.0)  # type: ignore[arg-type]
+    right = {Kind.EXTRA: ["theirs"], Kind.MISSING: ["ours"], Kind.DIFFERS: ["both"], Kind.RENAMED: ["both"]}
+    for kind, names in right.items():
+        dns = [f"cn={name},dc=x" for name in ("both", "ours", "theirs", "none")]
+        cases, moved = bench.gather([Finding(kind, dn, "" if kind is Kind.MISSING else dn) for dn in dns])
+        assert [case.finding.dn for case in cases] == [f"cn={name},dc=x" for name in names]
+        assert len(moved) == 3 and {each.reason[:10] for each in moved} == {"it changed"}

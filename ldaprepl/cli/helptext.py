@@ -23,7 +23,7 @@ _GROUPS: Final = {
     _SERVERS: ("provider", "providers", "consumer", "consumers", "base", "stanza", "profile", "all_", "config"),
     "Identity": (
         "bind_dn", "password_file", "prompt", "sasl", "authzid", "consumer_bind_dn", "consumer_password_file",
-        "consumer_sasl", "consumer_prompt", "auditor_bind_dn", "auditor_password_file", "auditor_sasl",
+        "consumer_sasl", "auditor_bind_dn", "auditor_password_file", "auditor_sasl",
     ),
     "TLS": ("starttls", "cacert", "cert", "key", "tls_reqcert", "allow_cleartext"),
     "Scope": ("scope", "filter", "attrs", "exattrs", "suffixmassage"),

@@ -76,9 +76,8 @@ def test_the_docstring_has_the_shape_that_manuals_are_made_from(name: str) -> No
 
 def test_no_group_names_an_option_that_nobody_has() -> None:
     known = {str(option.name) for name in COMMANDS for option in options_of(name)}
-    coming = {"profile", "all_", "config", "debug_dump", "consumer_prompt"}
     for _, names in helptext._GROUPS.items():
-        assert set(names) <= known | coming
+        assert set(names) <= known
     for name, rare in helptext._RARE.items():
         assert set(rare) <= {str(option.name) for option in options_of(name)}
 
@@ -112,7 +111,7 @@ def test_what_ldapsearch_calls_otherwise(capsys: pytest.CaptureFixture[str]) -> 
     assert "-y FILE" in capsys.readouterr().err
     known = {spelling for name in COMMANDS for option in options_of(name) for spelling in option.opts}
     for hint in _KNOWN_ELSEWHERE.values():
-        assert set(re.findall(r"--[a-z-]+", hint)) <= known | {"--config"}
+        assert set(re.findall(r"--[a-z-]+", hint)) <= known
 
 
 @pytest.mark.parametrize(

@@ -191,6 +191,18 @@ def test_one_whose_answer_is_cut_leaves_the_others_their_verdict(slapd: SlapdFac
     assert pairs(run) == [("undecided",), ("equal",), ("undecided",)]
 
 
+def test_one_that_shows_nothing_is_not_called_empty(slapd: SlapdFactory) -> None:
+    """Its base is there, and not one entry of the scope: an identity that may not read, mostly."""
+    sample = list(stamped([*directory(20), replica()]))
+    rules = ("access to attrs=userPassword by * auth", "access to * by * read")
+    hiding = ("access to filter=(objectClass=inetOrgPerson) by * none", *rules)
+    made = [conf(*lines, "overlay syncprov", modules=("syncprov",)) for lines in (rules, hiding)]
+    servers = [filled(slapd(each), sample) for each in (made[0], made[1], made[0])]
+    run = mesh(servers, "-D", REPLICA, "--filter", "(objectClass=inetOrgPerson)", "-x", "userPassword")
+    assert (run.code, pairs(run)) == (3, [("undecided",), ("equal",), ("undecided",)])
+    assert "showed no entry at all" in run.report["consumers"][0]["problem"]["text"]
+
+
 def test_one_that_shows_only_some_leaves_the_others_their_verdict(slapd: SlapdFactory) -> None:
     """It answers every later question, so that nothing would seem to be missing; what it has too much was not read."""
     sample = list(stamped([*directory(60), replica()]))

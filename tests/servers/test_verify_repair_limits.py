@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -43,8 +43,10 @@ from ldaprepl.domain.sample import SUFFIX
 from ldaprepl.domain.scope import ReplicationScope
 from ldaprepl.domain.secret import Secret
 from ldaprepl.domain.syncrun import Mode
+from ldaprepl.domain.verdict import ConsumerReport
 from ldaprepl.protocol.messages import decode_entry, decode_values
 from ldaprepl.repair import Hands, mend
+from ldaprepl.syncports import Writer
 from ldaprepl.verify import Options, Tools
 from ldaprepl.verify import verify as verify_verb
 from ldaprepl.wire.applying import Applier
@@ -197,29 +199,59 @@ class Mortal:
         return refused
 
 
+class Unwilling:
+    """A writer that refuses what is to be done to one entry."""
+
+    def __init__(self, applier: Applier, dn: str) -> None:
+        self.applier, self.dn, self.mode = applier, dn, applier.mode
+
+    def apply(self, changes: Iterable[Change]) -> list[Refusal]:
+        refused: list[Refusal] = []
+        for change in changes:
+            refusal = [Refusal(change.key, change.dn, "not this one")] if change.dn == self.dn else []
+            refused += refusal or self.applier.apply([change])
+        return refused
+
+
+def mended(provider: Slapd, consumer: Slapd, writer: Callable[[Applier], Writer]) -> ConsumerReport:
+    """One verify and one repair by such a writer."""
+    endpoints = [Endpoint(server.ldap_uri, Simple(ADMIN, Secret(SECRET))) for server in (provider, consumer)]
+    with (
+        open_stream(endpoints[0]) as ours,
+        open_stream(endpoints[1]) as theirs,
+        open_session(endpoints[1]) as session,
+    ):
+        master, copy = LdapDirectory(ours), LdapDirectory(theirs)
+        tools = Tools(pump, decode_entry, decode_values, SqliteOverflow, time, NoProgress())
+        (report,) = verify_verb(master, [copy], ReplicationScope(SUFFIX), tools, Options(0.0)).consumers
+        comparer = Comparer(master.schema(), ReplicationScope(SUFFIX), decode_entry, decode_values)
+        bench = Bench(master, copy, copy.below, comparer, time, NoProgress(), 0.0)
+        settings = RepairSettings(RepairMode.APPLY, True, MaxDelete(None, 1000), MaxDelete(None, 1000))
+        hand = writer(Applier(session, Mode.UPDATEDN, NoProgress()))
+        return mend(report, bench, lambda: Hands(Mode.UPDATEDN, writer=hand), settings)
+
+
+def test_what_the_consumer_refuses_is_neither_done_nor_healed(slapd: SlapdFactory) -> None:
+    one, two = [entry.dn for entry in sample() if entry.dn.endswith(f",{FINANCE}")][:2]
+    harm = all_of(with_values(one, sn=(b"wrong",)), with_values(two, sn=(b"wrong",)))
+    provider, consumer = pair(slapd, sample(), harm, UPDATEDN)
+    report = mended(provider, consumer, lambda applier: Unwilling(applier, two))
+    made = report.repair
+    assert made is not None and (made.planned, made.done, made.healed) == (2, 1, 1)
+    assert [(each.dn, each.reason) for each in made.refused] == [(two, "not this one")]
+    assert [finding.dn for finding in report.findings] == [two]
+
+
 def test_a_run_that_is_killed_after_every_few_writes(slapd: SlapdFactory) -> None:
     """Boxes of swapped names, half a branch: the next run finds its way, and nothing of it stays anywhere."""
     provider, consumer = pair(slapd, sample(), everything, UPDATEDN)
     killed = 0
     for left in range(2, 200):
-        endpoints = [Endpoint(server.ldap_uri, Simple(ADMIN, Secret(SECRET))) for server in (provider, consumer)]
-        with (
-            open_stream(endpoints[0]) as ours,
-            open_stream(endpoints[1]) as theirs,
-            open_session(endpoints[1]) as session,
-        ):
-            master, copy = LdapDirectory(ours), LdapDirectory(theirs)
-            tools = Tools(pump, decode_entry, decode_values, SqliteOverflow, time, NoProgress())
-            (report,) = verify_verb(master, [copy], ReplicationScope(SUFFIX), tools, Options(0.0)).consumers
-            comparer = Comparer(master.schema(), ReplicationScope(SUFFIX), decode_entry, decode_values)
-            bench = Bench(master, copy, copy.below, comparer, time, NoProgress(), 0.0)
-            settings = RepairSettings(RepairMode.APPLY, True, MaxDelete(None, 1000), MaxDelete(None, 1000))
-            writer = Mortal(Applier(session, Mode.UPDATEDN, NoProgress()), left)
-            try:
-                report = mend(report, bench, lambda writer=writer: Hands(Mode.UPDATEDN, writer=writer), settings)
-                break
-            except Killed:
-                killed += 1
+        try:
+            report = mended(provider, consumer, lambda applier, left=left: Mortal(applier, left))  # type: ignore[misc]
+            break
+        except Killed:
+            killed += 1
     assert killed > 3
     assert not report.findings
     assert still_wrong(provider, consumer) == []
