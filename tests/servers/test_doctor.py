@@ -90,6 +90,12 @@ def test_without_a_base_the_naming_context_is_taken(doctor: Doctor, live: Sequen
     assert doctor.row(provider.ldap_uri, "identity")[0] == "warn"  # anonymous
 
 
+def test_a_change_log_that_comes_first_is_not_what_is_replicated(doctor: Doctor, slapd: SlapdFactory) -> None:
+    server = slapd(SlapdConf(Database(), others=(Database(suffix="cn=AccessLog"),))).start()
+    doctor("--provider", server.ldap_uri)
+    assert doctor.servers[server.ldap_uri]["base"] == SUFFIX
+
+
 def test_a_server_that_is_down_is_a_column(doctor: Doctor, live: Sequence[Slapd]) -> None:
     provider, _ = live
     assert doctor("--provider", provider.ldap_uri, "--consumer", NOBODY, "-b", SUFFIX) == 3
