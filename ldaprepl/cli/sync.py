@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import random
 import signal
 import socket
@@ -115,6 +116,7 @@ def command(**given: Any) -> int:  # fmt: skip
     pairing = _pairing(given)
     _check(pairing.scope)
     settings = _settings(pairing.given)
+    gc.set_threshold(20_000, 50)  # no entry refers to itself: a whole directory in memory need not be searched for that
     if given["to_ldif"] is not None:
         return _seed(pairing, settings)
     try:

@@ -7,7 +7,6 @@ sorts out, and marks its response controls critical.
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -125,7 +124,8 @@ def _flag(value: bytes, at: int, end: int) -> bool:
 def _uuid(octets: bytes) -> str:
     if len(octets) != _UUID_BYTES:
         raise ProtocolViolation(f"a syncUUID has {len(octets)} bytes instead of {_UUID_BYTES}")
-    return str(uuid.UUID(bytes=octets))
+    digits = octets.hex()
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 def _text(cookie: bytes | None) -> str | None:
