@@ -14,6 +14,7 @@ from ldaprepl.domain.applyplan import Survey
 from ldaprepl.domain.configdiff import ConfigChange
 from ldaprepl.domain.consumerplan import ConsumerPlan
 from ldaprepl.domain.ldif import Record
+from ldaprepl.domain.plural import counted
 from ldaprepl.domain.provider import Finding, Outcome, Severity
 from ldaprepl.domain.schemagap import Published
 from ldaprepl.domain.scope import ReplicationScope
@@ -41,9 +42,9 @@ def missing_schema(
         if used.outcome is Outcome.SUCCESS and not used.entries:
             continue
         names = ", ".join(each.name for each in some[:8]) + (", …" if len(lacking) > 8 else "")
-        count = f"{used.entries} entries in scope use"
+        count = f"{counted(used.entries)} in scope {'uses' if used.entries == 1 else 'use'}"
         if used.outcome is not Outcome.SUCCESS:
-            count = f"{used.entries} entries in scope use, or more ({provider.uri} cut the answer: {used.outcome})"
+            count += f", or more ({provider.uri} cut the answer: {used.outcome})"
         cure = "Load the provider's schema at the consumer first (ldapadd the file from slapd's schema folder)."
         text = f"the consumer's schema lacks what {count} (among: {names})"
         return Finding("schema-missing", Severity.ERROR, text, cure)

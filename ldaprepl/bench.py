@@ -15,6 +15,7 @@ from ldaprepl.domain.compare import Comparer
 from ldaprepl.domain.entry import Entry
 from ldaprepl.domain.join import Suspects
 from ldaprepl.domain.mend import Case
+from ldaprepl.domain.plural import counted
 from ldaprepl.domain.repair import RepairMode, RepairReport, Unrepaired
 from ldaprepl.domain.scope import ReplicationScope
 from ldaprepl.domain.verdict import ConsumerReport, Finding, How, Kind, State
@@ -129,17 +130,20 @@ _NOT_BY_TOUCH = frozenset((Code.OUT_OF_SCOPE, Code.SCHEMA_GAP, Code.HELD_UP, Cod
 def brake(settings: RepairSettings, findings: Sequence[Finding], report: ConsumerReport) -> str:
     """Why this is too much to be repaired in one run; empty when it is not. Where the consumer's entries were not all
     counted (--since-last), a percentage lets no more through than it does of a small tree."""
-    counted = report.reach is None or report.reach.how is How.EVERYTHING
+    whole = report.reach is None or report.reach.how is How.EVERYTHING
     held = report.consumer_entries
     deletes = sum(finding.kind is Kind.EXTRA for finding in findings)
-    allowed, may_go = (each.allowed(held if counted else _FEW) for each in (settings.max_repair, settings.max_delete))
-    of_all = f" of {held:,}" if counted else ""
-    if counted and deletes and deletes >= held:
-        return f"all {held:,} entries of the consumer would be deleted, which is never done"
+    allowed, may_go = (each.allowed(held if whole else _FEW) for each in (settings.max_repair, settings.max_delete))
+
+    def told(number: int) -> str:
+        return f"{number:,} of {counted(held)}" if whole else counted(number)
+
+    if whole and deletes and deletes >= held:
+        return f"all {counted(held)} of the consumer would be deleted, which is never done"
     if len(findings) > allowed:
-        return f"{len(findings):,}{of_all} entries would be repaired, more than the {allowed:,} allowed (--max-repair)"
+        return f"{told(len(findings))} would be repaired, more than the {allowed:,} allowed (--max-repair)"
     if deletes > may_go:
-        return f"{deletes:,}{of_all} entries would be deleted, more than the {may_go:,} allowed (--max-delete)"
+        return f"{told(deletes)} would be deleted, more than the {may_go:,} allowed (--max-delete)"
     return ""
 
 

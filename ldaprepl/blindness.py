@@ -15,6 +15,7 @@ from ldaprepl.domain.blindness import Blindness, HiddenAttribute
 from ldaprepl.domain.compare import Comparer
 from ldaprepl.domain.entry import Entry
 from ldaprepl.domain.join import Join, Side, Suspects
+from ldaprepl.domain.plural import agreeing, counted
 from ldaprepl.domain.scope import STAMPS, ReplicationScope
 from ldaprepl.domain.verdict import Problem
 from ldaprepl.errors import IncompleteRead, LdapreplError
@@ -69,7 +70,7 @@ class _Look:
             return replace(found, problem=suspects)
         left = self._again(suspects)
         attributes = [HiddenAttribute(name, self.counts[name], self.firsts[name]) for name in sorted(self.counts)]
-        moving = (f"{left:,} entries changed all the time and were left out",) if left else ()
+        moving = (f"{counted(left)} changed all the time and {agreeing(left, 'was', 'were')} left out",) if left else ()
         return replace(
             found,
             entries=self.hidden,

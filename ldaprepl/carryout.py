@@ -18,6 +18,7 @@ from ldaprepl.domain.entry import Entry
 from ldaprepl.domain.glue import entry_at, key_at
 from ldaprepl.domain.plan import Plan, Refusal, is_made
 from ldaprepl.domain.planner import plan
+from ldaprepl.domain.plural import agreeing, counted
 from ldaprepl.domain.shape import Shape, objections, shape
 from ldaprepl.domain.syncrun import Settings, Tally
 from ldaprepl.domain.tree import ROOT, Naming, Node, Tree
@@ -57,14 +58,15 @@ class CarryOut:
             return
         if old and not new.covers_all(old):
             self._object(
-                f"{len(going)} entries would be deleted because the provider, which has gone back in time, lacks them"
+                f"{counted(len(going))} would be deleted because the provider, which has gone back in time, lacks them"
                 f" ({tree.dn(going[0])!r} for one)",
                 "If it was restored from an older copy on purpose, run once with --accept-older-provider.",
             )
         newer = [key for key in going if new and self._is_newer(tree.get(key), new)]
         if newer:
             self._object(
-                f"{len(newer)} entries that would be deleted are newer than anything the provider says it has"
+                f"{counted(len(newer))} that would be deleted {agreeing(len(newer))} newer than anything the provider"
+                " says it has"
                 f" ({tree.dn(newer[0])!r} for one)",
                 "Its clock or its data went back, or somebody wrote on the consumer. To follow it anyway, run once with"
                 " --accept-older-provider.",
@@ -88,14 +90,14 @@ class CarryOut:
         allowed = self.settings.max_delete.allowed(held)
         if made.deletes and len(tree) == 0:
             return self._object(
-                f"all {held} entries of the consumer would be deleted",
+                f"all {counted(held)} of the consumer would be deleted",
                 "That is never done. Check base, filter and ACL.",
             )
         if not self.settings.new_shape:
             found = list(objections(before, tree, self.naming, made.taken, wanted))
             options += ["--accept-new-shape"] * bool(found)
         if made.deletes and self._deletes > allowed:
-            found.append(f"{self._deletes} of {held} entries would be deleted; {allowed} are allowed")
+            found.append(f"{self._deletes} of {counted(held)} would be deleted; {allowed} are allowed")
             options.append(f"--max-delete {self._deletes}")
         if found:
             cure = f"None of this was done; --dry-run shows it. If it is right, run once with {' '.join(options)}."
@@ -127,8 +129,8 @@ class CarryOut:
                 bad = holders > SMALL_TREE and not master.shows(name)
             if bad:
                 self._object(
-                    f"{name} would be taken away from {count} of the {holders} entries that have it, because the"
-                    " provider does not show it any more",
+                    f"{name} would be taken away from {count} of the {counted(holders)} that"
+                    f" {agreeing(holders, 'has', 'have')} it, because the provider does not show it any more",
                     "No attribute was changed; --dry-run shows it. If an ACL hides it from this identity, mend that; if"
                     " it is right, run once with --accept-new-shape.",
                 )

@@ -7,6 +7,7 @@ wrong, where (server, DN, file:line); `cure` says what to do about it. Neither e
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping
 from enum import IntEnum
 
@@ -54,6 +55,16 @@ class UsageError(LdapreplError):
     """The command was called wrongly: options, files, values."""
 
     exit_code = ExitCode.USAGE
+
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
+
+def unwritten(what: str, error: OSError, cure: str = "") -> LdapreplError:
+    """What to say of a file that the system does not let us write. A wrong place is wrong usage (`cure`: which other);
+    a full or broken disk is not: nothing is wrong with the command, and nothing is told."""
+    said = f"{what} ({error.strerror})"
+    return LdapreplError(said) if error.errno in _NO_ROOM else UsageError(said, cure)
 
 
 class GuardRefused(LdapreplError):

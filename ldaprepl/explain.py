@@ -57,7 +57,7 @@ def _explained(
         evidence = _evidence(consumer.findings, provider, witness, scope)
     except LdapreplError:  # it was read to a clean end before: the findings stand
         reached, evidence = report.contextcsn, [NOTHING] * len(consumer.findings)
-    setting = Setting(reached, consumer.contextcsn, scope, now, consumer.consumer_entries)
+    setting = Setting(reached, consumer.contextcsn, scope, now, consumer.consumer_entries, image=provider is None)
     findings = causes(consumer.findings, evidence, setting)
     return replace(consumer, findings=tuple(findings), notes=(*consumer.notes, *notes(setting)))
 

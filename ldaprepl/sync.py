@@ -19,6 +19,7 @@ from ldaprepl.domain.csn import CsnSet
 from ldaprepl.domain.entry import Entry
 from ldaprepl.domain.glue import key_at
 from ldaprepl.domain.plan import LOCAL, is_made
+from ldaprepl.domain.plural import counted
 from ldaprepl.domain.refresh import Kind, NoSync, Outcome, ProviderWentBack, RefreshRequired
 from ldaprepl.domain.scope import ReplicationScope, Scope
 from ldaprepl.domain.syncrun import UNWRITABLE, Listed, Method, Mode, Settings, Stale, SyncReport
@@ -117,7 +118,7 @@ class _Run:
             scan = self.scanner.scan(tree)
             if scan.received or scan.gone:
                 self.notes.add(
-                    f"the comparison of all identities found {len(scan.received)} entries that the sync service had"
+                    f"the comparison of all identities found {counted(len(scan.received))} that the sync service had"
                     f" not sent, and {len(scan.gone)} that it had not called deleted"
                 )
             carry.locks(tree, scan.gone, CsnSet(), new)
@@ -260,7 +261,7 @@ class _Run:
             hidden = [key for key in unknown if key not in received]
             if hidden:
                 self.notes.add(
-                    f"the provider counts {len(hidden)} entries that it does not show to this identity,"
+                    f"the provider counts {counted(len(hidden))} that it does not show to this identity,"
                     f" entryUUID {hidden[0]} for one"
                 )
         gone = {key for key in tree.keys() if key not in outcome.keep and key not in received}  # noqa: SIM118

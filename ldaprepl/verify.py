@@ -15,6 +15,7 @@ from ldaprepl.domain.compare import Comparer, SplitFrame, SplitValues
 from ldaprepl.domain.csn import CsnSet
 from ldaprepl.domain.join import Join, Overflow, Side, Suspects
 from ldaprepl.domain.matching import Schema
+from ldaprepl.domain.plural import agreeing, counted
 from ldaprepl.domain.scope import MATCH_ALL, ReplicationScope, Scope
 from ldaprepl.domain.verdict import ConsumerReport, Kind, Problem, VerifyReport
 from ldaprepl.errors import LdapreplError, ProtocolViolation, UsageError
@@ -280,7 +281,11 @@ def second_look(check: Recheck | ImageCheck, look: Look, progress: Progress) -> 
     equal = min(report.equal + outcome.equal, report.provider_entries)
     wrong = sum(finding.kind is not Kind.EXTRA for finding in outcome.findings)
     gone = report.provider_entries - equal - wrong
-    moved = (f"{gone} entries were deleted or moved on the provider while they were compared",) if gone > 0 else ()
+    moved = (
+        (f"{counted(gone)} {agreeing(gone, 'was', 'were')} deleted or moved on the provider while they were compared",)
+        if gone > 0
+        else ()
+    )
     return replace(
         report,
         contextcsn=outcome.contextcsn,

@@ -14,7 +14,7 @@ from ldaprepl.cli.pairing import Pairing, grouped
 from ldaprepl.domain.health import Criterion, Finding, Health, Policy, Status, worst
 from ldaprepl.domain.judgement import Debt, Key
 from ldaprepl.domain.scope import ReplicationScope
-from ldaprepl.errors import UsageError
+from ldaprepl.errors import LdapreplError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def _remembering(state: Path, policy: Policy, pairing: Pairing, say: Callable[[L
             return looked
         try:
             healthstate.save(state, outcome.debts, lasting)
-        except UsageError as error:
+        except LdapreplError as error:
             if worst((outcome.health.status, Status.UNKNOWN)) is Status.UNKNOWN:
                 raise
             notice(str(error))  # an alarm outweighs what could not be remembered

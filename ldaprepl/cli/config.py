@@ -20,8 +20,8 @@ _SETTINGS = {"settle": 10.0, "warning": 60.0, "critical": 300.0, "method": "auto
 @click.argument("action", type=click.Choice(["show", "new"]))
 @options.members
 @options.every_replica
-@options.identity
-@options.consumer_identity
+@options.any_identity
+@options.any_consumer_identity
 @options.tls
 @options.scope
 @click.option("--name", metavar="NAME", default="main", show_default=True, help="new: what the replica is called.")

@@ -18,7 +18,7 @@ from ldaprepl.cli.pairing import Pairing, pairings, provider_uris
 from ldaprepl.domain import dn, profile
 from ldaprepl.domain.scope import EVERY_ATTRIBUTE, MATCH_ALL, ReplicationScope, Scope
 from ldaprepl.domain.secret import Secret
-from ldaprepl.errors import ExitCode, UsageError
+from ldaprepl.errors import ExitCode, UsageError, unwritten
 from ldaprepl.report.profile import Draft, Value, render
 from ldaprepl.wire import profilefile
 from ldaprepl.wire.endpoint import Endpoint, External, Sasl, Simple, parse_uri
@@ -52,7 +52,7 @@ def new(given: Mapping[str, Any]) -> int:
     try:
         target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"{target.parent} cannot be made ({error.strerror})") from None
+        raise unwritten(f"{target.parent} cannot be made", error) from None
     emit(text, target, _PRIVATE)
     if not given["quiet"]:
         named = "" if target == _usual() else f" --config {target}"

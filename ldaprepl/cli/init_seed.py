@@ -12,9 +12,10 @@ from ldaprepl.cli.output import progress, written
 from ldaprepl.domain.entry import Entry
 from ldaprepl.domain.ldif import entry_text
 from ldaprepl.domain.matching import Schema
+from ldaprepl.domain.plural import agreeing, counted
 from ldaprepl.domain.provider import ProviderProfile
 from ldaprepl.domain.words import comment
-from ldaprepl.errors import UsageError
+from ldaprepl.errors import unwritten
 from ldaprepl.init_consumer import subschema
 from ldaprepl.report.values import printable
 from ldaprepl.wire.endpoint import Endpoint
@@ -35,7 +36,9 @@ def write_seed(job: Job, endpoint: Endpoint, profile: ProviderProfile) -> None:
             count = _write(file, _heading(job), entries)
     finally:
         bar.close()
-    options.notice(f"{count:,} entries are in {file}; load them with: slapadd -q -b {scope.base!r} -l {file}")
+    options.notice(
+        f"{counted(count)} {agreeing(count)} in {file}; to be loaded with: slapadd -q -b {scope.base!r} -l {file}"
+    )
 
 
 def _heading(job: Job) -> str:
@@ -57,5 +60,5 @@ def _write(file: Path, heading: str, entries: Iterable[Entry]) -> int:
                 out.write(entry_text(entry))
                 count += 1
     except OSError as error:
-        raise UsageError(f"{file} cannot be written ({error.strerror})") from None
+        raise unwritten(f"{file} cannot be written", error) from None
     return count

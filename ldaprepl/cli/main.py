@@ -15,7 +15,7 @@ import sys
 from types import FrameType
 from typing import NoReturn
 
-from ldaprepl.errors import ExitCode, LdapreplError, MissingLibrary, UsageError
+from ldaprepl.errors import ExitCode, LdapreplError, MissingLibrary
 from ldaprepl.report.values import printable
 
 # Commands that speak Nagios. To a monitoring system 1 and 2 are alarms about the servers, so every failure is 3,
@@ -58,7 +58,7 @@ def run(arguments: list[str]) -> int:
 
         try:
             emit(nagios.failure(text), None)
-        except UsageError:  # standard output takes nothing, and mostly that is what there is to say
+        except LdapreplError:  # standard output takes nothing, and mostly that is what there is to say
             _complain(text)
         return nagios.UNKNOWN
     if text:

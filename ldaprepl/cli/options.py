@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -25,11 +25,18 @@ from ldaprepl.cli.given import (
 )
 from ldaprepl.domain import duration
 from ldaprepl.domain.mechanism import ALL as MECHANISMS
+from ldaprepl.domain.mechanism import EXTERNAL, SCRAM
 from ldaprepl.domain.scope import MATCH_ALL, Scope
 
 F = TypeVar("F", bound=Callable[..., Any])
 Option = Callable[[F], F]
 _FILE = click.Path(path_type=Path, dir_okay=False)
+if TYPE_CHECKING:
+    _FloatType = click.ParamType[float]  # generic for type checkers only, in old releases not even for them
+    _ChoiceType = click.Choice[str]
+else:
+    _FloatType = click.ParamType
+    _ChoiceType = click.Choice
 
 
 def all_of(*options: Callable[[Any], Any]) -> Callable[[F], F]:
@@ -77,21 +84,43 @@ one_pair = all_of(  # the same with one consumer
     source,
 )
 
-_SASL = click.Choice(MECHANISMS)
-identity = all_of(
-    click.option("-D", "--bind-dn", metavar="DN", help="Simple bind as this DN."),
-    click.option("-y", "--password-file", metavar="FILE", type=_FILE, help=f"File with the password (or {PASSWORD})."),
-    click.option("-W", "--prompt", is_flag=True, help="Ask for the password."),
-    click.option("--sasl", type=_SASL, help="SASL bind instead; -D holds the name that the mechanism takes."),
-    click.option("--authzid", metavar="ID", default="", help="SASL authorization identity."),
-)
-consumer_identity = all_of(
-    click.option("--consumer-bind-dn", metavar="DN", help="Another identity at the consumers."),
-    click.option(
-        "--consumer-password-file", metavar="FILE", type=_FILE, help=f"Its password (or {CONSUMER_PASSWORD})."
-    ),
-    click.option("--consumer-sasl", type=_SASL, help="SASL bind at the consumers."),
-)
+
+class _Mechanism(_ChoiceType):
+    """A SASL mechanism; listed are those that a command can bind with. What only others can passes, because it is
+    refused at the bind in better words."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        known = str(value).upper()
+        return known if known in MECHANISMS else str(super().convert(value, param, ctx))
+
+
+def _identity(mechanisms: Sequence[str]) -> Option[Any]:
+    return all_of(
+        click.option("-D", "--bind-dn", metavar="DN", help="Simple bind as this DN."),
+        click.option(
+            "-y", "--password-file", metavar="FILE", type=_FILE, help=f"File with the password (or {PASSWORD})."
+        ),
+        click.option("-W", "--prompt", is_flag=True, help="Ask for the password."),
+        click.option(
+            "--sasl", type=_Mechanism(mechanisms), help="SASL bind instead; -D holds the name that the mechanism takes."
+        ),
+        click.option("--authzid", metavar="ID", default="", help="SASL authorization identity."),
+    )
+
+
+def _consumer_identity(mechanisms: Sequence[str]) -> Option[Any]:
+    return all_of(
+        click.option("--consumer-bind-dn", metavar="DN", help="Another identity at the consumers."),
+        click.option(
+            "--consumer-password-file", metavar="FILE", type=_FILE, help=f"Its password (or {CONSUMER_PASSWORD})."
+        ),
+        click.option("--consumer-sasl", type=_Mechanism(mechanisms), help="SASL bind at the consumers."),
+    )
+
+
+_READING = (EXTERNAL, *SCRAM)  # what `wire.plain` does by itself
+identity, consumer_identity = _identity(_READING), _consumer_identity(_READING)
+any_identity, any_consumer_identity = _identity(MECHANISMS), _consumer_identity(MECHANISMS)  # bound through libldap
 tls = all_of(
     click.option("--starttls/--no-starttls", default=None,
                  help="StartTLS; default: where a password crosses a network."),
@@ -123,12 +152,6 @@ quiet = all_of(
 )
 
 
-if TYPE_CHECKING:
-    _FloatType = click.ParamType[float]  # generic for type checkers only, in old releases not even for them
-else:
-    _FloatType = click.ParamType
-
-
 class Duration(_FloatType):
     """`60`, `90s`, `5m`, `1h30m`: seconds."""
 
@@ -149,6 +172,8 @@ __all__ = [
     "Duration",
     "Given",
     "all_of",
+    "any_consumer_identity",
+    "any_identity",
     "colour_wanted",
     "consumer_endpoints",
     "consumer_identity",

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
-from ldaprepl.errors import UsageError
+from ldaprepl.domain.plural import counted
+from ldaprepl.errors import UsageError, unwritten
 
 _REDRAW = 0.1  # seconds
 _COLUMNS = 80  # of a terminal that does not tell
@@ -21,7 +22,8 @@ def emit(text: str, file: Path | None, mode: int | None = None) -> None:
     """Write the result. A file is written beside its place and renamed; `mode` is its access mode, if not the one it
     has or the usual one. What is no file (a device, a pipe) is written to, never replaced.
 
-    A reader who has gone away (`| head`) is no error. Raises `UsageError` when the result cannot be written.
+    A reader who has gone away (`| head`) is no error. Raises `LdapreplError` when the result cannot be written, and it
+    is `UsageError` where the place is wrong.
     """
     try:
         if file is None:
@@ -30,7 +32,7 @@ def emit(text: str, file: Path | None, mode: int | None = None) -> None:
             with written(file, mode) as out:
                 out.write(text)
     except OSError as error:
-        raise UsageError(f"{file or 'standard output'} cannot be written ({error.strerror})") from None
+        raise unwritten(f"{file or 'standard output'} cannot be written", error) from None
 
 
 def check_writable(file: Path | None) -> None:
@@ -124,7 +126,7 @@ class TerminalProgress:
 
     def _line(self, done: int, seconds: float) -> str:
         rate = done / seconds if seconds > 0 else 0.0
-        text = f"{self._name}: {done:,} entries, {rate:,.0f}/s"
+        text = f"{self._name}: {counted(done)}, {rate:,.0f}/s"
         if not self._total:
             return f"{text}, {seconds:.0f} s"
         part = min(1.0, done / self._total)

@@ -39,8 +39,8 @@ Logs = list[tuple[ReplogFile, dict[str, When]]]
 @click.option("--consumer", metavar="URI", help="The server to write to.")
 @click.option("-b", "--base", metavar="DN", default="", help="Only records at or below this DN.")
 @options.profile
-@options.identity
-@options.consumer_identity
+@options.any_identity
+@options.any_consumer_identity
 @options.tls
 @click.option("--replica", metavar="HOST[:PORT]", help="Only the records for this replica.")
 @click.option(

@@ -21,6 +21,7 @@ from ldaprepl.cli.pairing import Pairing, pairings
 from ldaprepl.domain import dn as names
 from ldaprepl.domain import duration, ldif
 from ldaprepl.domain.change import MaxDelete
+from ldaprepl.domain.plural import counted
 from ldaprepl.domain.scope import ReplicationScope
 from ldaprepl.domain.syncrun import Method, Mode, Settings, SyncReport
 from ldaprepl.errors import ExitCode, GuardRefused, LdapreplError, UsageError
@@ -41,8 +42,8 @@ _JITTER = 0.1  # part of the interval
 
 @click.command("sync", cls=Command)
 @options.one_pair
-@options.identity
-@options.consumer_identity
+@options.any_identity
+@options.any_consumer_identity
 @options.tls
 @options.scope
 @click.option(
@@ -296,7 +297,7 @@ def _seed(pairing: Pairing, settings: Settings) -> int:
         entries = list(seed(Provider(reading, scope), scope, schema, settings.method, bar))
     emit("".join(map(ldif.entry_text, entries)), given["to_ldif"], 0o600)
     if not given["quiet"]:
-        click.echo(f"{len(entries):,} entries written to {given['to_ldif']}; load with slapadd -q -w", err=True)
+        click.echo(f"{counted(len(entries))} written to {given['to_ldif']}; load with slapadd -q -w", err=True)
     return ExitCode.OK
 
 

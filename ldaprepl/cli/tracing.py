@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from ldaprepl import __version__
-from ldaprepl.errors import UsageError
+from ldaprepl.errors import unwritten
 from ldaprepl.report.values import printable
 from ldaprepl.wire import trace
 from ldaprepl.wire.trace import Step
@@ -57,7 +57,7 @@ def _created(file: Path) -> Iterator[IO[str]]:
     try:
         handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _MODE)
     except OSError as error:
-        raise UsageError(f"{file} cannot be written ({error.strerror})") from None
+        raise unwritten(f"{file} cannot be written", error) from None
     with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as out:
         yield out
 

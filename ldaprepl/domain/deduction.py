@@ -40,13 +40,15 @@ class Place(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What holds for all findings of one consumer. The CSNs are the contextCSNs, `now` is UTC."""
+    """What holds for all findings of one consumer. The CSNs are the contextCSNs, `now` is UTC. `image`: the provider is
+    a dump, whose stamps show less than it had (a delete leaves none) and nothing of what came later."""
 
     provider: CsnSet
     consumer: CsnSet
     scope: ReplicationScope
     now: datetime
     consumer_entries: int = 0
+    image: bool = False
 
     @property
     def everything(self) -> bool:
@@ -117,7 +119,7 @@ def notes(setting: Setting) -> list[str]:
             f"the consumer's contextCSN has server ID {sid_list(standing.extra)}, which the provider's has not:"
             " something writes on the consumer, and it does not come back"
         )
-    if standing.ahead:
+    if standing.ahead and not setting.image:
         said.append(
             f"the consumer's contextCSN is newer than the provider's for server ID {sid_list(standing.ahead)}: the"
             " provider went back (restored, crashed), or the consumer is written under that ID"

@@ -16,6 +16,7 @@ from typing import Final
 from ldaprepl.domain.csn import CsnSet, sid_list
 from ldaprepl.domain.duration import words
 from ldaprepl.domain.health import Vitals
+from ldaprepl.domain.plural import counted
 from ldaprepl.domain.provider import Access, Finding, Outcome, ProviderProfile, Severity, Sync
 from ldaprepl.domain.verdict import Problem
 from ldaprepl.domain.versionguess import Certainty
@@ -249,7 +250,7 @@ def _limits(facts: Facts, profile: ProviderProfile) -> Row:
 
 
 def _entries(count: int | None) -> str:
-    return "1 entry" if count == 1 else f"{count or 0:,} entries"
+    return counted(count or 0)
 
 
 def _writes(facts: Facts) -> Row:

@@ -126,7 +126,8 @@ class Sight(NamedTuple):
 class Lacking(NamedTuple):
     """The changes of one server ID that a consumer lacks, as the provider's entries show them. Deletes leave no entry.
 
-    `entries` of them, the oldest stamp among them; not `complete`: the answer was cut, there are more.
+    `entries` of them, the oldest stamp among them; not `complete`: there may be more, because the answer was cut, or
+    the query failed, or the identity is not shown what it asks by.
     """
 
     entries: int = 0
@@ -149,7 +150,8 @@ class SidHealth(NamedTuple):
     """One server ID on one server.
 
     `newest` is the newest stamp that a provider (`holder`) has, `held` ours. `lag` is the age in seconds of the oldest
-    change known to be lacking, None where nothing is; `exact` False: it may be older. `changes` are entries.
+    change known to be lacking, None where nothing is; `exact` False: it may be older. `changes` are entries; None
+    where none were seen, which proves nothing.
     """
 
     sid: int
@@ -158,7 +160,7 @@ class SidHealth(NamedTuple):
     held: Csn | None = None
     holder: str = ""
     lag: float | None = None
-    changes: int = 0
+    changes: int | None = 0
     exact: bool = True
 
     @property
@@ -207,8 +209,10 @@ class ServerHealth(NamedTuple):
 
     @property
     def changes(self) -> int | None:
-        """Entries that are lacking; None when that is not known."""
-        return None if self.lag is None else sum(sid.changes for sid in self.sids)
+        """Entries that are lacking, as far as they were seen; None when that is not known."""
+        seen = sum(sid.changes or 0 for sid in self.sids)
+        unknown = self.lag is None or (not seen and any(sid.changes is None for sid in self.sids))
+        return None if unknown else seen
 
 
 class Health(NamedTuple):

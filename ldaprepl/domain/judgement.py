@@ -26,8 +26,10 @@ from ldaprepl.domain.health import (
     Trouble,
     Vitals,
 )
+from ldaprepl.domain.plural import counted
 
 Key = tuple[str, int]  # URI and server ID
+_UNSEEN = "the provider did not show what is lacking"
 
 
 class Debt(NamedTuple):
@@ -97,11 +99,15 @@ def settle(evidence: Evidence, reference: Reference, now: datetime) -> dict[int,
         if not held or held.covers(newest):
             continue
         lacking = evidence.lacking.get(sid, Lacking())
+        known = evidence.debts.get(sid)
+        if known is not None and held.covers(known.csn):
+            known = None
         if evidence.partial and lacking.oldest is None:
+            if known is not None and not lacking.complete:
+                debts[sid] = known
             continue  # nothing in its scope is lacking, as far as the provider's entries show
         found = min([newest, *([lacking.oldest] if lacking.oldest else [])])
-        known = evidence.debts.get(sid)
-        if known is None or held.covers(known.csn):
+        if known is None:
             debts[sid] = Debt(found, now)
         else:
             debts[sid] = Debt(min(known.csn, found), min(known.since, now))
@@ -128,7 +134,10 @@ def judge(
         findings += _foreign(sids, policy)
     elif not reference.before and not evidence.provider:
         notes.append("no provider could be read, so nothing can be said of lag")
-    if any(sid.standing in (Standing.BEHIND, Standing.MISSING) and sid.lag is None for sid in sids):
+    outside = [sid for sid in sids if sid.standing in (Standing.BEHIND, Standing.MISSING) and sid.lag is None]
+    if any(sid.changes is None for sid in outside):
+        notes.append(f"the provider is ahead, but whether in its scope cannot be told: {_UNSEEN}")
+    elif outside:
         notes.append("nothing in its scope is lacking; what the provider is ahead are deletes or changes outside")
     return ServerHealth(evidence.uri, evidence.provider, True, held, sids, tuple(findings), notes=tuple(notes))
 
@@ -176,7 +185,8 @@ def _sid(sid: int, evidence: Evidence, reference: Reference, debt: Debt | None, 
     lag = None if debt is None else max(0.0, (now - min(debt.csn.time, debt.since)).total_seconds())
     exact = debt is not None and lacking.complete and lacking.oldest is not None and lacking.oldest <= debt.csn
     held = evidence.sight.csns.get(sid)
-    changes = lacking.entries if debt else 0
+    late = debt is not None or standing in (Standing.BEHIND, Standing.MISSING)
+    changes = (lacking.entries or (0 if lacking.complete else None)) if late else 0
     return SidHealth(sid, standing, newest, held, holder, lag, changes, exact or debt is None)
 
 
@@ -186,10 +196,12 @@ def _lag(sids: Sequence[SidHealth], policy: Policy) -> list[Finding]:
         return []
     worst = max(late, key=lambda sid: sid.lag or 0.0)
     seconds = worst.lag or 0.0
-    changes = sum(sid.changes for sid in late)
+    changes = sum(sid.changes or 0 for sid in late)
     bound = "" if worst.exact else "at least "
     if changes:
-        what = f"{changes:,} change{'s' * (changes != 1)} behind, the oldest {bound}{words(seconds)} old"
+        what = f"{counted(changes, 'change')} behind, the oldest {bound}{words(seconds)} old"
+    elif any(sid.changes is None for sid in late):
+        what = f"behind for {bound}{words(seconds)}; {_UNSEEN}"
     else:
         what = f"behind by deletes only, for {bound}{words(seconds)}"
     names = ", ".join(sid.name for sid in late)

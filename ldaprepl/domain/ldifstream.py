@@ -18,6 +18,7 @@ from typing import Final
 
 from ldaprepl.domain.entry import Entry
 from ldaprepl.domain.ldif import NAME, LdifError, logical_lines, pair
+from ldaprepl.domain.plural import agreeing, counted
 
 LIMIT: Final = 128 * 1024 * 1024  # bytes of one record: the largest value a server takes, in base64, and some
 RawRecord = tuple[bytes, bytes]  # DN, record
@@ -95,7 +96,10 @@ class LdifReader:
         if self._searches[0] > self._searches[1]:
             raise LdifError(self.line, "the end of ldapsearch's output is not there: the file was cut")
         if self._counted is not None and self._counted != self.entries:
-            raise LdifError(self.line, f"ldapsearch counted {self._counted} entries, but {self.entries} are there")
+            raise LdifError(
+                self.line,
+                f"ldapsearch counted {counted(self._counted)}, but {self.entries} {agreeing(self.entries)} there",
+            )
         return records
 
     def _records(self, whole: bytes) -> list[RawRecord]:

@@ -14,6 +14,7 @@ from ldaprepl.domain.lint_access import UNLIMITED, may_read, size_limit
 from ldaprepl.domain.lint_database import is_log
 from ldaprepl.domain.lint_pair import access_line, each_pair, limits_line
 from ldaprepl.domain.lint_source import Database, Estate, Source, Spot, dn_key
+from ldaprepl.domain.plural import counted
 from ldaprepl.domain.words import Form
 
 _LOGFILTER: Final = 'logfilter="(&(objectClass=auditWriteObject)(reqResult=0))"'
@@ -106,7 +107,7 @@ def _log_limits(spot: Spot, provider: Database, identity: str) -> Iterator[Hit]:
     if log and size is not None and size != UNLIMITED:
         yield Hit(
             log.where(setting),
-            f"{identity or 'anonymous'} gets at most {size} entries of the log",
+            f"{identity or 'anonymous'} gets at most {counted(size)} of the log",
             limits_line(log, identity),
         )
 

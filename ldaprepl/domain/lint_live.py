@@ -14,6 +14,7 @@ from typing import Final
 from ldaprepl.domain.csn import CsnSet
 from ldaprepl.domain.lint import Hit, Rule, Severity
 from ldaprepl.domain.lint_source import dn_key
+from ldaprepl.domain.plural import agreeing, counted
 from ldaprepl.domain.provider import Outcome, ProviderProfile, Sync
 from ldaprepl.domain.scope import ReplicationScope
 from ldaprepl.domain.version import Version
@@ -95,15 +96,16 @@ def judge_provider(view: ProviderView) -> Iterator[Judged]:
             yield "LR601", Hit(place, f"no Sync Done came back for {base!r}: {profile.sync}")
     limits = f"limits {_who(view.identity)} size=unlimited time=unlimited"
     if profile.ending in (Outcome.SIZE_LIMIT, Outcome.TIME_LIMIT):
-        said = f"{profile.uri} cut a search of {identity} after {profile.entries} entries ({profile.ending})"
+        said = f"{profile.uri} cut a search of {identity} after {counted(profile.entries or 0)} ({profile.ending})"
         yield "LR603", Hit(place, said, limits, severity=Severity.ERROR)
     if profile.entries == 0 and profile.ending is Outcome.SUCCESS:
         yield "LR304", Hit(place, f"the filter {view.scope.filter} matches no entry below {base!r}")
     if profile.passwords is not None and profile.passwords_read == 0 and (profile.entries or 0) > 1:
-        said = f"{identity} sees no userPassword in {profile.entries} entries (or there is none)"
+        said = f"{identity} sees no userPassword in {counted(profile.entries or 0)} (or there is none)"
         yield "LR606", Hit(place, said, f"access to attrs=userPassword by {_who(view.identity)} read by * break")
     if view.unstamped and profile.server.version in (Version(2, 2), Version(2, 3), None):
-        yield "LR425", Hit(place, f"{view.unstamped} entries are newer than contextCSN")
+        newer = f"{counted(view.unstamped)} {agreeing(view.unstamped)}"
+        yield "LR425", Hit(place, f"{newer} newer than contextCSN")
     yield from _log(view, place)
 
 
@@ -145,12 +147,12 @@ def judge_consumer(view: ConsumerView, provider: ProviderView) -> Iterator[Judge
         need = "at least one entry needs them" if view.used else "no entry that was seen needs them yet"
         yield "LR309", Hit(place, f"{said}; {need}", severity=severity)
     if view.local:
-        said = (
-            f"of {view.sampled} entries below {base!r} {len(view.local)} are not at the provider: {_some(view.local)}"
-        )
+        theirs = f"{len(view.local)} {agreeing(len(view.local))}"
+        said = f"of {counted(view.sampled)} below {base!r} {theirs} not at the provider: {_some(view.local)}"
         yield "LR424", Hit(place, said)
     if view.other:
-        said = f"of {view.sampled} entries {len(view.other)} have another entryUUID than at the provider"
+        others = f"{len(view.other)} {agreeing(len(view.other), 'has', 'have')}"
+        said = f"of {counted(view.sampled)} {others} another entryUUID than at the provider"
         yield "LR423", Hit(place, f"{said}: {_some(view.other)}")
 
 

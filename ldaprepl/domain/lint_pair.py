@@ -12,6 +12,7 @@ from typing import Final
 from ldaprepl.domain.lint import Hit, Rule, Severity, per_database
 from ldaprepl.domain.lint_access import UNLIMITED, may_read, size_limit, soft_size
 from ldaprepl.domain.lint_source import Database, Estate, Spot
+from ldaprepl.domain.plural import counted
 from ldaprepl.domain.version import Version
 from ldaprepl.domain.words import Form, quote_conf
 
@@ -74,7 +75,7 @@ def _cut(spot: Spot, database: Database, identity: str) -> Iterator[Hit]:
     hard_only = any(_hard_only(each.words[1:]) for each in database.section.all("limits"))
     if size is None or size == UNLIMITED or lifted or (hard_only and setting is None):
         return
-    said = f"a search of {identity or 'anonymous'} ends after {size} entries here"
+    said = f"a search of {identity or 'anonymous'} ends after {counted(size)} here"
     yield Hit(
         database.where(setting), f"{said}, and {spot.label} reads as this identity", limits_line(database, identity)
     )

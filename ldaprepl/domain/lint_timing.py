@@ -10,6 +10,7 @@ from ldaprepl.domain import syncvalues
 from ldaprepl.domain.keywords import KEYWORDS, Standing
 from ldaprepl.domain.lint import Hit, Rule, Severity, per_database, per_stanza
 from ldaprepl.domain.lint_source import Database, Spot
+from ldaprepl.domain.plural import counted
 from ldaprepl.domain.version import Version
 
 _V23 = Version(2, 3)
@@ -150,7 +151,7 @@ def spoken(time: timedelta) -> str:
     for name, seconds in (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1)):
         count, rest = divmod(rest, seconds)
         if count:
-            words.append(f"{count} {name}{'s' * (count != 1)}")
+            words.append(f"{counted(count, name)}")
     return " ".join(words) or "0 seconds"
 
 

@@ -18,6 +18,7 @@ from datetime import UTC, datetime, timedelta
 from ldaprepl.domain.csn import Csn, CsnSet, sid_list
 from ldaprepl.domain.duration import words
 from ldaprepl.domain.ldapfilter import bracketed
+from ldaprepl.domain.plural import counted
 from ldaprepl.domain.verdict import Finding, Kind
 
 MARGIN = timedelta(minutes=10)  # looked back further than necessary: clocks of two servers are never quite the same
@@ -64,7 +65,7 @@ def doubt(proof: Proof | None, now: Moment) -> str:
     if proof is None:
         return "nothing proven is remembered of this pair"
     if proof.unstamped:
-        return f"{proof.unstamped:,} entries showed no entryCSN, so that their changes cannot be looked for"
+        return f"{counted(proof.unstamped)} showed no entryCSN, so that such changes cannot be looked for"
     if now.at < proof.at:
         return "the clock of this machine went back"
     age = (now.at - proof.full).total_seconds()

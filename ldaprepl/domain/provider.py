@@ -15,6 +15,7 @@ from typing import Final
 from ldaprepl.domain import dn
 from ldaprepl.domain.csn import CsnSet
 from ldaprepl.domain.ldapfilter import escape
+from ldaprepl.domain.plural import counted
 from ldaprepl.domain.scope import MATCH_ALL, ReplicationScope
 from ldaprepl.domain.secret import Secret
 from ldaprepl.domain.version import Version
@@ -221,7 +222,7 @@ def _reading(profile: ProviderProfile, access: Access, scope: ReplicationScope) 
     match profile.ending:
         case Outcome.SIZE_LIMIT | Outcome.TIME_LIMIT:
             text = (
-                f"{profile.uri} cut the answer for {access} after {profile.entries} entries ({profile.ending}); "
+                f"{profile.uri} cut the answer for {access} after {counted(profile.entries or 0)} ({profile.ending}); "
                 "the first refresh would fail there, again and again"
             )
             code = "size-limit" if profile.ending is Outcome.SIZE_LIMIT else "time-limit"
@@ -236,7 +237,7 @@ def _reading(profile: ProviderProfile, access: Access, scope: ReplicationScope) 
         case Outcome.SUCCESS:
             pass
         case _ if profile.entries is not None:
-            text = f"{profile.uri} refused to be read through by {access} after {profile.entries} entries"
+            text = f"{profile.uri} refused to be read through by {access} after {counted(profile.entries)}"
             yield Finding("refused", Severity.ERROR, text, _access_line(access))
     if profile.entries and not profile.base_in_filter:
         text = "the filter leaves out the base entry itself; a base search on the consumer will find nothing"

@@ -16,6 +16,7 @@ from ldaprepl.domain.change import SMALL_TREE
 from ldaprepl.domain.entry import Entry
 from ldaprepl.domain.glue import is_glue
 from ldaprepl.domain.plan import LOCAL, is_made
+from ldaprepl.domain.plural import counted
 from ldaprepl.domain.tree import ROOT, Naming, Tree
 
 _ELSEWHERE = {"referral": ("a referral", "ref"), "alias": ("an alias", "aliasedObjectName")}  # and what it points with
@@ -64,10 +65,9 @@ def objections(
             " provider was loaded anew, or is another one"
         )
     for dn, count in before.inside:
-        what = "1 entry" if count == 1 else f"{count} entries"
         yield (
-            f"{what} of {dn!r} would be deleted, which the provider keeps in a database of its own: a search from the"
-            " base does not show it"
+            f"{counted(count)} of {dn!r} would be deleted, which the provider keeps in a database of its own: a search"
+            " from the base does not show it"
         )
     for branch, count in before.losses.items():
         now = taken.get(branch, branch)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ldaprepl.domain.blindness import Blindness
+from ldaprepl.domain.plural import agreeing, counted
 from ldaprepl.domain.verdict import Verdict
 from ldaprepl.report.html_values import code, safe
 from ldaprepl.report.values import printable
@@ -26,7 +27,7 @@ def lines(found: Blindness, provider: str) -> list[str]:
         said += [f"    … and {more:,} more"] if more > 0 else []
     for attribute in found.attributes:
         accepted = "" if attribute in found.unexpected else " (expected)"
-        said.append(f"  hidden attribute {printable(attribute.name)}: in {attribute.entries:,} entries{accepted}")
+        said.append(f"  hidden attribute {printable(attribute.name)}: in {counted(attribute.entries)}{accepted}")
         said.append(f"    ? {printable(attribute.first)}")
     if found.verdict is Verdict.DIVERGED:
         said.append("  No consumer can have these. Give the replication identity read access, or --expect-hidden.")
@@ -36,7 +37,7 @@ def lines(found: Blindness, provider: str) -> list[str]:
 
 def notes(found: Blindness) -> list[str]:
     """What else is to be said."""
-    blind = f"{found.unseen:,} entries are shown to the replication identity and not to the auditor"
+    blind = f"{counted(found.unseen)} {agreeing(found.unseen)} shown to the replication identity and not to the auditor"
     return [*found.notes, *([blind] if found.unseen else [])]
 
 
@@ -95,9 +96,7 @@ def _sentence(found: Blindness) -> str:
     if not found.entries and not found.attributes:
         return "the replication identity sees everything"
     number = len(found.attributes)
-    return (
-        f"the replication identity does not see {found.entries:,} entries and {number:,} attribute{'s' * (number != 1)}"
-    )
+    return f"the replication identity does not see {counted(found.entries)} and {counted(number, 'attribute')}"
 
 
 def _text(text: str) -> str:

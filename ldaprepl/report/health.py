@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ldaprepl.domain.duration import words
 from ldaprepl.domain.health import Health, ServerHealth, Status
+from ldaprepl.domain.plural import counted
 from ldaprepl.report.values import printable
 
 _ORDER = (Status.CRITICAL, Status.WARNING, Status.UNKNOWN, Status.OK)
@@ -22,7 +23,7 @@ def sentence(server: ServerHealth) -> str:
     if not server.judged or server.lag is None:
         return "answers"
     count = len(server.csns)
-    text = f"in sync, {count} server ID{'s' * (count != 1)}"
+    text = f"in sync, {counted(count, 'server ID')}"
     return text + (f", canary after {words(server.canary)}" if server.canary is not None else "")
 
 
@@ -46,7 +47,8 @@ def details(health: Health) -> list[str]:
         lines.append(f"{server.status.name}: {role} {printable(server.uri)}: {sentence(server)}")
         for sid in server.sids:
             held = sid.held.raw if sid.held else "no stamp"
-            lag = f", lag {words(sid.lag)}, {sid.changes:,} changes" if sid.lag is not None else ""
+            seen = "" if sid.changes is None else f", {counted(sid.changes, 'change')}"
+            lag = f", lag {words(sid.lag)}{seen}" if sid.lag is not None else ""
             lines.append(f"  server ID {sid.name}: {sid.standing.value}{lag} ({held})")
         for finding in server.findings:
             if finding.status is not Status.OK and finding.cure:

@@ -15,6 +15,7 @@ from datetime import datetime
 
 from ldaprepl.domain.csn import Csn, CsnSet
 from ldaprepl.domain.duration import words
+from ldaprepl.domain.plural import agreeing, counted
 from ldaprepl.domain.verdict import ConsumerReport, Kind, Late, Verdict, VerifyReport, worst
 from ldaprepl.report import blindness, remembered, repair
 from ldaprepl.report import html_chart as charts
@@ -171,7 +172,9 @@ def _consumer(consumer: ConsumerReport) -> Iterator[str]:
         said.append(f'<p class="say soft">{safe(looked[:1].upper() + looked[1:])}</p>')
     if consumer.settled:
         said.append(
-            f'<p class="say soft">{consumer.settled:,} entries were on their way, and equal at a second look</p>'
+            f'<p class="say soft">{counted(consumer.settled)}'
+            f" {agreeing(consumer.settled, 'was on its', 'were on their')} way, and equal at a second look</p>"
+            " look</p>"
         )
     if said:
         yield f'<tr class="note"><td colspan="{5 + len(Kind)}">{"".join(said)}</td></tr>\n'

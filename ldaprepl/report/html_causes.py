@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
+from ldaprepl.domain.plural import counted
 from ldaprepl.domain.verdict import Cause, Finding
 from ldaprepl.report.html_values import safe
 
@@ -28,7 +29,7 @@ def section(causes: Counter[Cause]) -> Iterator[str]:
     yield '<p class="lead">What the stamps and answers of the servers show; probable where it says so.</p>'
     yield '<dl class="causes">'
     for cause, count in causes.most_common():
-        yield f"<dt><strong>{safe(cause.code)}</strong> {count:,} findings</dt>"
+        yield f"<dt><strong>{safe(cause.code)}</strong> {counted(count, 'finding')}</dt>"
         yield f'<dd class="say">{_words(cause)}</dd>\n'
     yield "</dl></section>\n"
 

@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from ldaprepl.domain.lint import Finding, LintReport, Rule, Severity
 from ldaprepl.domain.lint_source import Source
+from ldaprepl.domain.plural import counted
 from ldaprepl.domain.words import Place
 from ldaprepl.report.values import printable
 
@@ -60,16 +61,14 @@ def _finding(found: Finding, colour: bool, width: int) -> list[str]:
 def _judged(source: Source) -> str:
     assumed = " (the newest; --openldap names another)" if source.assumed else ""
     count = len(source.spots)
-    return (
-        f"{printable(source.name)}: {count} stanza{'s' * (count != 1)}, judged for OpenLDAP {source.version}{assumed}"
-    )
+    return f"{printable(source.name)}: {counted(count, 'stanza')}, judged for OpenLDAP {source.version}{assumed}"
 
 
 def _summary(report: LintReport) -> str:
     kinds = Counter(found.severity for found in report.findings)
     words = [f"{kinds[severity]} {severity}" for severity in reversed(Severity) if kinds[severity]]
     count = len(report.findings)
-    return f"{count} finding{'s' * (count != 1)}: {', '.join(words)}" if words else "nothing found"
+    return f"{counted(count, 'finding')}: {', '.join(words)}" if words else "nothing found"
 
 
 def render_json(report: LintReport) -> str:

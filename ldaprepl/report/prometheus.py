@@ -65,8 +65,9 @@ def _server(server: ServerHealth, labels: dict[str, str]) -> Iterator[_Sample]:
     yield "ldaprepl_server_up", labels, float(server.reached)
     for csn in server.csns.values():
         yield "ldaprepl_contextcsn_timestamp_seconds", labels | {"sid": f"{csn.sid:03x}"}, csn.time.timestamp()
-    if server.judged and server.lag is not None and server.changes is not None:
+    if server.judged and server.lag is not None:
         yield "ldaprepl_lag_seconds", labels, server.lag
+    if server.judged and server.changes is not None:
         yield "ldaprepl_lacking_changes", labels, float(server.changes)
     for sid in server.sids:
         for standing in Standing:

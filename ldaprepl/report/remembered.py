@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from ldaprepl.domain.memory import fresh
+from ldaprepl.domain.plural import counted
 from ldaprepl.domain.verdict import ConsumerReport, Finding, How, Kind, Since, State, VerifyReport, worst
 from ldaprepl.report import grouping
 from ldaprepl.report.values import printable
@@ -29,9 +30,11 @@ def looked(consumer: ConsumerReport) -> str:
     return f"compared: {_LOOKED[reach.how].format(reach.proven)}"
 
 
-def counted(consumer: ConsumerReport) -> str:
-    """What its numbers of entries count."""
-    return "changed entries" if consumer.reach and consumer.reach.how is How.CHANGES else "entries"
+def entries_of(consumer: ConsumerReport) -> str:
+    """How many entries of the provider its numbers are about."""
+    changed = consumer.reach and consumer.reach.how is How.CHANGES
+    one, many = ("changed entry", "changed entries") if changed else ("entry", "entries")
+    return counted(consumer.provider_entries, one, many)
 
 
 def first_few(findings: Sequence[Finding], count: int) -> list[Finding]:

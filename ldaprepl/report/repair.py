@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ldaprepl.domain.change import Add, Change, Delete, Modify, Rename
+from ldaprepl.domain.plural import counted
 from ldaprepl.domain.repair import RepairMode, RepairReport
 from ldaprepl.domain.secretnames import is_secret
 from ldaprepl.domain.verdict import ConsumerReport, VerifyReport
@@ -31,16 +32,16 @@ def lines(report: RepairReport | None, limit: int = 20) -> list[str]:
         return []
     if not (report.planned or report.refused or report.changes or report.halted):
         return ["  repair: nothing to do"]
-    counted = f"{report.done:,} of {report.planned:,} done, {report.healed:,} healed"
+    numbers = f"{report.done:,} of {report.planned:,} done, {report.healed:,} healed"
     if not report.acted:
-        counted = f"{_findings(report.planned)} would be repaired"
+        numbers = f"{_findings(report.planned)} would be repaired"
         if report.mode is RepairMode.LDIF:
-            counted = f"records for {_findings(report.planned)}"
+            numbers = f"records for {_findings(report.planned)}"
     if report.halted and not (report.planned or report.refused):
-        counted = "nothing was done"
+        numbers = "nothing was done"
     else:
-        counted += f", {len(report.refused):,} refused"
-    said = [f"  repair {_HOW[report.mode]}: {counted}"]
+        numbers += f", {len(report.refused):,} refused"
+    said = [f"  repair {_HOW[report.mode]}: {numbers}"]
     if report.halted:
         said.append(f"    {printable(report.halted)}.")
         said += [f"    {printable(report.cure)}"] if report.cure else []
@@ -55,7 +56,7 @@ def lines(report: RepairReport | None, limit: int = 20) -> list[str]:
 
 
 def _findings(number: int) -> str:
-    return f"{number:,} finding{'s' * (number != 1)}"
+    return counted(number, "finding")
 
 
 def _more(total: int, limit: int) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from ldaprepl.domain import duration
 from ldaprepl.domain.backlog import EVERYBODY, Backlog, Brief, Check, Place, ReplayReport, Standing
+from ldaprepl.domain.plural import counted
 from ldaprepl.domain.replog import Add, Modify, Record, Rename, When
 from ldaprepl.domain.secret import STARS
 from ldaprepl.report.values import is_secret, printable, shown
@@ -32,10 +33,8 @@ def backlog_text(backlog: Backlog, now: float, limit: int = 20) -> str:
     lines += [f"  note: {printable(note)}" for note in backlog.notes]
     for pending in backlog.pending:
         whom = printable(pending.replica) if pending.replica != EVERYBODY else "every replica"
-        changes = _counted(pending.count, "change")
-        lines.append(
-            f"PENDING for {whom}: {changes} of {_counted(pending.dns, 'entry', 'entries')} ({_kinds(pending.kinds)})"
-        )
+        changes = counted(pending.count, "change")
+        lines.append(f"PENDING for {whom}: {changes} of {counted(pending.dns, 'entry')} ({_kinds(pending.kinds)})")
         lines.append(f"  from {_moment(pending.oldest, now)} to {_moment(pending.newest, now)}")
     for group in backlog.rejected:
         lines.append(f"REJECTED ({printable(group.reason)}): {len(group.records):,}, {_span(group.records, now)}")
@@ -51,7 +50,7 @@ def _backlog_head(backlog: Backlog) -> str:
     files = ", ".join(printable(name) for name in backlog.files)
     more = f", slurpd was through with {backlog.done:,}" if backlog.done else ""
     more += f", {backlog.others:,} for other replicas" if backlog.others else ""
-    return f"{files}: {_counted(backlog.records, 'record')}{more}"
+    return f"{files}: {counted(backlog.records, 'record')}{more}"
 
 
 def backlog_json(backlog: Backlog, now: float) -> str:
@@ -94,7 +93,7 @@ def run_text(report: ReplayReport, now: float, limit: int = 20) -> str:
     """What a run did, for people."""
     applied = sum(report.applied.values())
     kinds = f" ({_kinds(report.applied)})" if applied else ""
-    head = f"{printable(report.consumer)}: {_counted(applied, 'change')} applied{kinds}"
+    head = f"{printable(report.consumer)}: {counted(applied, 'change')} applied{kinds}"
     head += f", {len(report.refused):,} refused" if report.refused else ""
     head += f", {report.others:,} not for it" if report.others else ""
     head += f", slurpd had done {report.done:,}" if report.done else ""
@@ -160,7 +159,7 @@ def plan_text(records: Iterable[tuple[Place, Record]]) -> Iterator[str]:
     for place, record in records:
         count += 1
         yield "".join(f"{line}\n" for line in [f"# {printable(str(place))}", *_record(record), ""])
-    yield f"# {_counted(count, 'change')} would be sent\n"
+    yield f"# {counted(count, 'change')} would be sent\n"
 
 
 def _record(record: Record) -> Iterator[str]:
@@ -256,10 +255,6 @@ def _values(name: str, values: tuple[bytes, ...]) -> str:
 
 def _kinds(kinds: Mapping[str, int]) -> str:
     return ", ".join(f"{count:,} {kind}" for kind, count in sorted(kinds.items()))
-
-
-def _counted(count: int, one: str, many: str = "") -> str:
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 def _span(records: tuple[Brief, ...], now: float) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from ldaprepl.domain import cnconfig, ldif, slapdconf
 from ldaprepl.domain.consumerplan import ConsumerPlan
+from ldaprepl.domain.plural import counted
 from ldaprepl.domain.provider import Finding, ProviderProfile, Sync
 from ldaprepl.domain.stanza import Rendering
 from ldaprepl.domain.version import Version
@@ -46,7 +47,7 @@ def render_profile(profile: ProviderProfile) -> str:
     if profile.context_csn:
         parts.append(f"contextCSN {' '.join(profile.context_csn.texts())}")
     if profile.entries is not None:
-        parts.append(f"{profile.entries:,} entries in scope")
+        parts.append(f"{counted(profile.entries)} in scope")
     lines = ["; ".join(parts)]
     for finding in profile.findings:
         lines += _finding(finding)

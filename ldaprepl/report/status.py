@@ -73,6 +73,8 @@ def _standing(sid: SidHealth) -> str:
             return "?"
     if not age:
         return "= in its scope"
+    if sid.changes is None:
+        return f"behind, {age}"
     return f"{sid.changes:,} behind, {age}" if sid.changes else f"deletes behind, {age}"
 
 

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from textwrap import wrap
 
+from ldaprepl.domain.plural import counted
 from ldaprepl.domain.verdict import ConsumerReport, Finding, Kind, Late, State, Verdict, VerifyReport
 from ldaprepl.report import grouping, remembered
 from ldaprepl.report.grouping import Group
@@ -71,7 +72,7 @@ def _consumer(report: VerifyReport, consumer: ConsumerReport, colour: bool, limi
     if consumer.problem:
         lines.append(f"  {printable(consumer.problem.text)}.")
         lines += [f"  {printable(consumer.problem.cure)}"] if consumer.problem.cure else []
-        read = f"{consumer.provider_entries:,} entries of the provider, {consumer.consumer_entries:,} of the consumer"
+        read = f"{counted(consumer.provider_entries)} of the provider, {consumer.consumer_entries:,} of the consumer"
         lines.append(f"  Nothing is called missing: {read} were read.")
     for kind in Kind:
         lines += _kind(kind, [finding for finding in consumer.findings if finding.kind is kind], limit, width)
@@ -92,13 +93,13 @@ def _consumer(report: VerifyReport, consumer: ConsumerReport, colour: bool, limi
 def _summary(consumer: ConsumerReport) -> str:
     if consumer.problem:
         return ""
-    counts = f"{consumer.equal:,} of {consumer.provider_entries:,} {remembered.counted(consumer)} equal"
+    counts = f"{consumer.equal:,} of {remembered.entries_of(consumer)} equal"
     if not consumer.findings:
         return f", {counts}"
     kinds = Counter(finding.kind for finding in consumer.findings)
     words = ", ".join(f"{kinds[kind]:,} {kind.value}" for kind in Kind if kinds[kind])
     total = len(consumer.findings)
-    return f", {total:,} finding{'s' * (total != 1)} ({words}){remembered.share(consumer.findings)}, {counts}"
+    return f", {counted(total, 'finding')} ({words}){remembered.share(consumer.findings)}, {counts}"
 
 
 def _kind(kind: Kind, findings: list[Finding], limit: int, width: int) -> list[str]:

@@ -14,6 +14,7 @@ from ldaprepl.domain.entry import Entry
 from ldaprepl.domain.ldapfilter import bracketed
 from ldaprepl.domain.matching import Schema
 from ldaprepl.domain.nearby import hint
+from ldaprepl.domain.plural import counted
 from ldaprepl.domain.scope import MATCH_ALL, STAMPS, ReplicationScope, Scope
 from ldaprepl.domain.verdict import Problem
 from ldaprepl.errors import IncompleteRead, LdapreplError, ProtocolViolation
@@ -184,12 +185,12 @@ class LdapDirectory:
         text = f": {result.text}" if result.text else ""
         if code == results.SIZE_LIMIT:
             return Problem(
-                f"{self.uri} cut the answer for {who} after {entries} entries (size limit)",
+                f"{self.uri} cut the answer for {who} after {counted(entries)} (size limit)",
                 f"Lift the limit in the database section of that server: {self._limits_line()}",
             )
         if code in (results.TIME_LIMIT, results.ADMIN_LIMIT):
             return Problem(
-                f"{self.uri} cut the answer for {who} after {entries} entries ({results.name_of(code)}{text})",
+                f"{self.uri} cut the answer for {who} after {counted(entries)} ({results.name_of(code)}{text})",
                 f"Lift the limit in the database section of that server: {self._limits_line()}",
             )
         if code == results.NO_SUCH_OBJECT:
@@ -202,7 +203,7 @@ class LdapDirectory:
             where = ", ".join(result.referrals) or "another server"
             return Problem(f"{self.uri} does not hold {self._base!r} and refers to {where}", "Ask that server.")
         cure = "Check --base." if code == results.INVALID_DN else "Its log may say more; run again if it was only busy."
-        return Problem(f"{self.uri} ended the read after {entries} entries ({results.name_of(code)}{text})", cure)
+        return Problem(f"{self.uri} ended the read after {counted(entries)} ({results.name_of(code)}{text})", cure)
 
     def _limits_line(self) -> str:
         who = self.stream.endpoint.bind

@@ -53,7 +53,7 @@ def load(path: Path) -> Memory:
 
 
 def save(path: Path, debts: Mapping[Key, Debt], alarm: Alarm) -> None:
-    """Replace the file. Raises `UsageError`."""
+    """Replace the file. Raises `LdapreplError`."""
     document = {
         "schema": _SCHEMA,
         "command": "check",

@@ -10,10 +10,10 @@ import fcntl
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ldaprepl.errors import AlreadyRunning, UsageError
+from ldaprepl.errors import AlreadyRunning, LdapreplError, UsageError, unwritten
 
 _BEGIN = 64  # bytes
 _OURS = re.compile(rb'\{\s*(?:$|"schema"(?:: \d+,\s*"command": "(\w+)")?)')
@@ -42,15 +42,21 @@ def locked(path: Path, command: str = "check") -> Iterator[None]:
 
 
 def replace(path: Path, text: str) -> None:
-    """Write the state file anew, for its owner alone; the lock must be held. Raises `UsageError`."""
+    """Write the state file anew, for its owner alone; the lock must be held. Left by an error, the file is as it was,
+    and nothing lies beside it. Raises `LdapreplError`."""
     new = path.with_name(path.name + ".new")
     try:
         handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(handle, "w", encoding="ascii") as out:
-            out.write(text)
-            out.flush()
-            os.fsync(out.fileno())
-        new.replace(path)
+        try:
+            with os.fdopen(handle, "w", encoding="ascii") as out:
+                out.write(text)
+                out.flush()
+                os.fsync(out.fileno())
+            new.replace(path)
+        except BaseException:
+            with suppress(OSError):
+                new.unlink()
+            raise
     except OSError as error:
         raise unusable(path, error) from None
 
@@ -66,9 +72,7 @@ def claimed(folder: Path, stem: str, busy: str) -> Iterator[Path]:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = (folder / f"{stem}.lock").open("a+")
     except OSError as error:
-        raise UsageError(
-            f"the state folder {folder} cannot be used ({error.strerror})", "Name one by --state."
-        ) from error
+        raise unwritten(f"the state folder {folder} cannot be used", error, "Name one by --state.") from error
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -97,6 +101,6 @@ def _refuse_strangers(path: Path, command: str) -> None:
         raise UsageError(f"{path} is {whose}, and is left as it is", "Give a file of its own with --state.")
 
 
-def unusable(path: Path, error: OSError) -> UsageError:
+def unusable(path: Path, error: OSError) -> LdapreplError:
     """What to say of a state file that the system does not let us use."""
-    return UsageError(f"the state file {path} cannot be used ({error.strerror})", "Give a writable place with --state.")
+    return unwritten(f"the state file {path} cannot be used", error, "Give a writable place with --state.")

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from ldaprepl.domain.backlog import BROKEN, Brief, Place, Position
 from ldaprepl.domain.replog import When
-from ldaprepl.errors import GuardRefused, LdapreplError, UsageError
+from ldaprepl.errors import GuardRefused, LdapreplError, UsageError, unwritten
 from ldaprepl.wire.lock import claimed
 
 _TABLES = """
@@ -248,8 +248,8 @@ class RejectsFile:
             finally:
                 os.close(handle)
         except OSError as error:
-            raise UsageError(
-                f"the rejects file {self.path} cannot be written ({error.strerror})", "Name another by --rejects."
+            raise unwritten(
+                f"the rejects file {self.path} cannot be written", error, "Name another by --rejects."
             ) from error
 
 

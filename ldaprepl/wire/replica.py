@@ -68,7 +68,8 @@ class LdapReplica:
     def lacking(self, scope: ReplicationScope, after: Csn | None, upto: Csn) -> Lacking:
         """The entries of `scope` whose last change has the server ID of `upto` and lies in (after, upto].
 
-        `after` None: all up to there are lacking; only the newest is asked for. Raises `LdapreplError`.
+        `after` None: all up to there are lacking; only the newest is asked for. That nothing is lacking is `complete`
+        only where entryCSN is shown. Raises `LdapreplError`.
         """
         if after is None:
             stamps = f"(entryCSN={upto.raw})"
@@ -90,7 +91,10 @@ class LdapReplica:
                 scope.base, scope.scope, request.filter, request.attributes, request.controls
             )
         found = [csn for entry in answer.entries if (csn := _csn(entry)) and _between(csn, after, upto)]
-        complete = after is not None and answer.result.code == SUCCESS
+        complete = after is not None and answer.result.code == SUCCESS and all(map(_csn, answer.entries))
+        if complete and not answer.entries:  # none match, also where the filter may not look at entryCSN
+            request = SearchRequest(scope.base, scope.scope, "(entryCSN=*)", ("entryCSN",), (manage_dsa_it(),), 1)
+            complete = any(map(_csn, self._stream().ask(request).entries))
         return Lacking(len(found), min(found, default=None), complete)
 
     def vitals(self) -> Vitals:

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ldaprepl.domain.plural import counted
 from ldaprepl.wire import libldap  # noqa: F401  # first: it says what libldap may read
 
 # isort: split
@@ -209,7 +210,7 @@ class Session:
             if isinstance(who, External | Sasl):
                 pattern = 'dn.exact="<the DN that it is mapped to>"'
             cure = f"In that server's database section: limits {pattern} size=unlimited time=unlimited"
-        return IncompleteRead(f"{self.uri} cut {what} for {self.endpoint.bind} after {number} entries: {result}", cure)
+        return IncompleteRead(f"{self.uri} cut {what} for {self.endpoint.bind} after {counted(number)}: {result}", cure)
 
     def result_of(self, error: ldap.LDAPError) -> Result:
         """A result code out of libldap's exception. Raises `ServerUnavailable` where there is none."""

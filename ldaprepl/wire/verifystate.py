@@ -91,7 +91,7 @@ class VerifyState:
         }
 
     def save(self) -> None:
-        """Replace the file. Raises `UsageError`."""
+        """Replace the file. Raises `LdapreplError`."""
         document = {"schema": _SCHEMA, "command": "verify", "pairs": self._pairs}
         replace(self._path, json.dumps(document, indent=1) + "\n")
 

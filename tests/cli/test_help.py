@@ -132,3 +132,20 @@ def test_wrong_values_are_told_in_plain_words(
 def test_a_command_that_is_nearly_right_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["verfy"]) == 2
     assert "verify" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_only_mechanisms_that_the_command_takes_are_listed(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """GSSAPI and DIGEST-MD5 need libsasl, which sync and replay bind through; config writes what those take."""
+    text = said(capsys, name, "--help-all")
+    if "--sasl" in text:
+        assert "SCRAM-SHA-256" in text
+        for mechanism in ("GSSAPI", "GSS-SPNEGO", "DIGEST-MD5", "CRAM-MD5"):
+            assert (mechanism in text) == (name in ("sync", "replay", "config"))
+
+
+def test_what_is_no_mechanism_is_refused_with_those_that_the_command_takes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["verify", "--sasl", "NONSENSE"]) == 2
+    shown = capsys.readouterr().err
+    assert "SCRAM-SHA-256" in shown
+    assert "GSSAPI" not in shown

@@ -59,7 +59,7 @@ def test_a_check_whose_failure_cannot_be_said_where_monitoring_looks() -> None:
 
 def test_nowhere_left_to_say_anything() -> None:
     assert onto_a_full_disk(["check", *NOBODY, "--recheck", "0"], stderr=None).returncode == 3
-    assert onto_a_full_disk(["verify", *NOBODY], stderr=None).returncode == 2
+    assert onto_a_full_disk(["verify", *NOBODY], stderr=None).returncode == 3
 
 
 @pytest.mark.parametrize("module", ["ldaprepl.cli", "ldaprepl.cli.main", "ldaprepl.errors", "ldaprepl.cli.checkline"])
@@ -97,3 +97,15 @@ def test_a_log_is_as_wide_as_ever(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     with (tmp_path / "log").open("w") as log:
         assert columns(log) is None
         assert room(110, log) == room(110, None) == 110
+
+
+@pytest.mark.parametrize("place", ["/dev/full", "report", "no-such-folder/report"])
+def test_a_report_without_room_is_no_wrong_usage_and_a_wrong_place_is(place: str, tmp_path: Path) -> None:
+    begin = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0));"
+    script = f"{begin} import sys; from ldaprepl.cli.main import run; sys.exit(run(sys.argv[1:]))"
+    command = [sys.executable, "-c", script, "verify", *NOBODY, "-o", str(tmp_path / place)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == (2 if "folder" in place else 3)
+    assert "cannot be written" in done.stderr
+    assert list(tmp_path.iterdir()) == []

@@ -239,6 +239,7 @@ def test_signs_in_the_contextcsns_alone() -> None:
     assert notes(setting(30, 20)) == []
     (back,) = notes(setting(20, 30))
     assert "went back" in back
+    assert notes(replace(setting(20, 30), image=True)) == [], "a delete is in no dump, and the consumer's may be newer"
     other = replace(setting(), consumer=CsnSet.parse([csn(30), csn(1, 2)]))
     (local,) = notes(other)
     assert "002" in local

@@ -71,6 +71,32 @@ def test_a_delete_is_as_old_as_the_newest_stamp_at_least() -> None:
     assert found.findings[0].text == "behind by deletes only, for at least 2 min (server ID 001)"
 
 
+def test_what_could_not_be_asked_for_is_not_called_deletes() -> None:
+    """The query failed, or the identity may not see entryCSN: only the stamps are known."""
+    found = health(sight(csn(9999)), reference(csn(120)), lacking={1: Lacking(complete=False)})
+    assert (found.status, found.lag, found.changes) == (Status.WARNING, 120.0, None)  # 0 would be a claim
+    [said] = found.findings
+    assert said.text == "behind for at least 2 min; the provider did not show what is lacking (server ID 001)"
+    some = health(sight(csn(9), csn(999, 2)), reference(csn(1), csn(120, 2)),
+                  lacking={1: Lacking(2, csn(5)), 2: Lacking(complete=False)})  # fmt: skip
+    assert some.changes == 2
+    assert some.findings[0].text.startswith("2 changes behind, the oldest at least 2 min old")
+
+
+def test_of_a_partial_replica_nothing_is_said_to_be_lacking_nor_not() -> None:
+    unseen = {1: Lacking(complete=False)}
+    found = health(sight(csn(9999)), reference(csn(600)), partial=True, lacking=unseen)
+    assert (found.status, found.findings) == (Status.OK, ())
+    assert found.notes == (
+        "the provider is ahead, but whether in its scope cannot be told: the provider did not show what is lacking",
+    )
+    debts = {1: Debt(csn(700), NOW - timedelta(seconds=650))}
+    again = health(sight(csn(9999)), reference(csn(600)), partial=True, lacking=unseen, debts=debts)
+    assert (again.status, again.lag) == (Status.CRITICAL, 700.0), "what is owed stays owed"
+    paid = health(sight(csn(9999)), reference(csn(600)), partial=True, lacking={1: Lacking()}, debts=debts)
+    assert paid.status is Status.OK
+
+
 def test_a_debt_lasts_until_it_is_paid() -> None:
     debts = {1: Debt(csn(1000), NOW - timedelta(seconds=990))}
     found = health(sight(csn(2000)), reference(csn(1)), lacking={1: Lacking(1, csn(1))}, debts=debts)

@@ -135,7 +135,7 @@ def test_what_other_writers_write() -> None:
         ("dn: dc=x\n\n".encode("utf-16"), 1, "UTF-16"),
         (b"\x7fELF\0\0\0" * 40, 1, "no LDIF at all"),
         (HEAD + ADA + BOB, 14, "the end of ldapsearch's output is not there"),
-        (HEAD + ADA + END.replace(b"Entries: 2", b"Entries: 7"), 17, "counted 7 entries, but 1 are there"),
+        (HEAD + ADA + END.replace(b"Entries: 2", b"Entries: 7"), 17, "counted 7 entries, but 1 is there"),
         (HEAD + ADA + b"# search result\nsearch: 2\nresult: 4 Size limit exceeded\n\n", 14, "4 (Size limit exceeded)"),
         (ADA + b"search: 2\nresult: 11\n\n", 6, "ended with result 11"),
     ],

@@ -123,6 +123,19 @@ def test_deletes_only(pair, check) -> None:
     assert "behind by deletes only, for at least 10 min (server ID 001)" in found.line
 
 
+@pytest.mark.parametrize("hidden", ["read", "search"])
+def test_an_identity_that_may_not_see_what_is_lacking(slapd, check, hidden: str) -> None:
+    """Without entryCSN no change can be found, and so nothing is said of deletes."""
+    change = stamp(600)
+    access = ("access to attrs=entryCSN by * " + ("search" if hidden == "read" else "none"), "access to * by * read")
+    provider = loaded(slapd(provider_conf(*access)), tree({"late": change}, [change]))
+    consumer = loaded(slapd(), tree({}, [stamp(HOUR)]))
+    found = check([provider], [consumer])
+    assert found.code == CRITICAL
+    assert "behind for at least 10 min; the provider did not show what is lacking (server ID 001)" in found.line
+    assert "changes=U;" in found.out
+
+
 def test_a_state_file_bounds_deletes(pair, check, tmp_path: Path) -> None:
     """A second delete makes the stamp young; what was lacking before is still lacking."""
     provider, consumer = pair(

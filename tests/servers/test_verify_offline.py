@@ -206,6 +206,24 @@ def test_a_running_provider_has_not_gone_back(slapd: SlapdFactory, tmp_path: Pat
     assert not any("went back" in note for note in run.consumer["notes"])
 
 
+def test_a_delete_just_before_the_dump_of_a_running_provider(slapd: SlapdFactory, tmp_path: Path) -> None:
+    """No entry shows it, and the contextCSN that would is not stored yet; the consumer has stored it."""
+    provider = master(slapd, stamped(directory(60)))
+    consumer = follower(slapd, provider)
+    writer = with_admin(provider)
+    gone = add_unit(writer, "gone")
+    until(lambda: caught_up(provider, consumer))
+    writer.delete_s(gone)
+    until(lambda: caught_up(provider, consumer))
+    dumped = slapcat(consumer, tmp_path / "c")
+    older, count = re.subn("(?m)^contextCSN: [0-9]{4}", "contextCSN: 2001", dumped.read_text())
+    assert count == 1
+    (tmp_path / "p").write_text(older)
+    run = compare("--ldif", tmp_path / "p", dumped)
+    assert run.code == 0
+    assert not any("went back" in note for note in run.consumer["notes"]), run.consumer["notes"]
+
+
 def test_two_dumps_of_a_replicating_pair_taken_while_it_works(slapd: SlapdFactory, tmp_path: Path) -> None:
     """Dumped one after the other under writes, in both orders: never a loss."""
     provider = master(slapd, stamped(directory(60)))

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from ldaprepl.errors import UsageError
 from ldaprepl.wire.lock import locked
+
+ROOT = Path(__file__).parents[2]
+WITHOUT_ROOM = """
+import resource, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from ldaprepl.errors import LdapreplError
+from ldaprepl.wire.lock import replace
+resource.setrlimit(resource.RLIMIT_FSIZE, (4, 4))
+try:
+    replace(Path(sys.argv[2]), "too long")
+except LdapreplError as error:
+    print(error.message)
+    sys.exit(error.exit_code)
+"""
 
 
 @pytest.mark.parametrize(
@@ -42,3 +59,17 @@ def test_a_folder_or_a_device_is_no_state_file(tmp_path: Path) -> None:
     for place in (tmp_path, Path("/dev/null")):
         with pytest.raises(UsageError), locked(place):
             pass
+
+
+@pytest.mark.parametrize("before", [None, "old"])
+def test_a_save_for_which_there_is_no_room_leaves_all_as_it_was(tmp_path: Path, before: str | None) -> None:
+    """The system itself refuses to write more; that is no wrong usage."""
+    state = tmp_path / "state"
+    if before:
+        state.write_text(before)
+    command = [sys.executable, "-c", WITHOUT_ROOM, ROOT, state]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (3, f"the state file {state} cannot be used (File too large)\n"), (
+        done.stderr
+    )
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == ([("state", before)] if before else [])

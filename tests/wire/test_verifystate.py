@@ -15,7 +15,7 @@ from ldaprepl.domain.csn import CsnSet
 from ldaprepl.domain.memory import NOTHING, Recollection
 from ldaprepl.domain.proof import Mark, Proof
 from ldaprepl.domain.verdict import AttributeDifference, Finding, Kind, State
-from ldaprepl.errors import UsageError
+from ldaprepl.errors import ExitCode, LdapreplError, UsageError
 from ldaprepl.wire.verifystate import PairKey, VerifyState
 
 KEY = PairKey({"provider": "ldap://a", "consumer": "ldap://b", "base": "dc=x", "to": "dc=x"}, {"scope": "all of it"})
@@ -120,6 +120,8 @@ def test_a_full_disk_leaves_the_old_memory(tmp_path: Path, monkeypatch: pytest.M
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(UsageError, match="No space"):
+    with pytest.raises(LdapreplError, match="No space") as raised:
         kept(path, NOTHING)
+    assert raised.value.exit_code == ExitCode.UNDECIDED
     assert VerifyState(path).recall(KEY).trouble
+    assert list(tmp_path.iterdir()) == [path], "nothing is left beside it"
