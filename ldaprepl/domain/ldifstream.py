@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import binascii
 import re
-from collections.abc import Iterable, Iterator
 from typing import Final
 
 from ldaprepl.domain.entry import Entry
@@ -216,13 +215,3 @@ def record_entry(record: bytes) -> Entry:
         name = spelling.setdefault(name.lower(), name)
         held[name] = held.get(name, ()) + decode_lines(lines)
     return Entry(dn.decode("utf-8", "surrogateescape"), held)
-
-
-def stream_entries(pieces: Iterable[bytes]) -> Iterator[Entry]:
-    """All entries of a dump, as fast as Python decodes them. Raises `LdifError`."""
-    reader = LdifReader()
-    for piece in pieces:
-        for _, record in reader.feed(piece):
-            yield record_entry(record)
-    for _, record in reader.finish():
-        yield record_entry(record)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ldaprepl.domain.entry import Entry
 from ldaprepl.domain.ldif import LdifError, entries, entry_text
-from ldaprepl.domain.ldifstream import LdifReader, decode_lines, record_entry, split_record, stream_entries
+from ldaprepl.domain.ldifstream import LdifReader, decode_lines, record_entry, split_record
 
 NAMES = st.from_regex(r"[A-Za-z][A-Za-z0-9-]{0,8}(;[a-z][a-z0-9-]{0,4}){0,2}", fullmatch=True).filter(
     lambda name: name.lower().partition(";")[0] not in ("changetype", "dn")
@@ -31,7 +31,9 @@ HEAD = b"# extended LDIF\n#\n# LDAPv3\n# base <dc=x> with scope subtree\n# filte
 
 
 def read(*pieces: bytes) -> list[Entry]:
-    return list(stream_entries(pieces))
+    reader = LdifReader()
+    records = [record for piece in pieces for _, record in reader.feed(piece)]
+    return [record_entry(record) for record in (*records, *(record for _, record in reader.finish()))]
 
 
 def dns(*pieces: bytes) -> list[str]:
