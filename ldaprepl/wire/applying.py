@@ -29,8 +29,8 @@ from ldaprepl.wire.consumer import RELAX
 from ldaprepl.wire.movecure import move_around
 from ldaprepl.wire.session import MANAGE_DSA_IT, Result, Session, control
 
-WINDOW = 64  # changes under way at most
-REFILL = 32  # as many are left when more are sent
+WINDOW = 128  # changes under way at most
+REFILL = 64  # as many are left when more are sent
 _OPERATIONS = {"add": ldap.MOD_ADD, "delete": ldap.MOD_DELETE, "replace": ldap.MOD_REPLACE}
 # The entry is to blame: schema, syntax, naming, a value too long for the backend (80).
 _ENTRYS_FAULT = frozenset((11, 16, 17, 18, 19, 20, 21, 34, 64, 65, 67, 69, 71, 80))
@@ -90,6 +90,13 @@ class Applier:
         self._send_all(batch)
 
     def _send_all(self, changes: Iterable[Change]) -> None:
+        rest = iter(changes)
+        while burst := list(islice(rest, WINDOW - len(self._waiting))):
+            self._send_burst(burst)
+            self._drain(REFILL)
+        self._drain(0)
+
+    def _send_burst(self, changes: Iterable[Change]) -> None:
         for change in changes:
             if self._depends(change):
                 self._drain(0)
@@ -102,9 +109,6 @@ class Applier:
             self._dns[change.dn.lower()] += 1
             if isinstance(change, Rename):
                 self._drain(0)
-            if len(self._waiting) == WINDOW:
-                self._drain(REFILL)
-        self._drain(0)
 
     def _depends(self, change: Change) -> bool:
         """Whether something under way must be finished first."""
