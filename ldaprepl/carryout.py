@@ -46,6 +46,7 @@ class CarryOut:
         self.notes: list[str] = []
         self.objections: list[Problem] = []  # of a dry run: what a real one would be refused for
         self.solid = True
+        self.moved = False  # a container has another name, and what is below it came along
         self._deletes = self._held = 0  # in all of the run, and before it
         self._renamed: set[str] = set()
 
@@ -140,7 +141,7 @@ class CarryOut:
     def out(self, tree: Tree, received: Mapping[str, Entry], gone: Collection[str]) -> None:
         """Bring the consumer from `tree`, which is changed along, to the answer."""
         wanted = {key: self.translation.entry(entry) for key, entry in received.items()}
-        stamps = {key: entry.csn or _modified(entry) for key, entry in received.items()}
+        stamps = {key: stamp(entry) for key, entry in received.items()}
         held = len(tree)
         going = [key for key in gone if key in tree and key not in wanted]
         contexts = [self.translation.dn(dn) for dn in self.parties.master.contexts()] if going else []
@@ -163,8 +164,8 @@ class CarryOut:
         self.parties.state.begin()
         self.progress.phase("writing", len(made.changes) + len(made.updates))
         refused = self.parties.writer.apply(made.changes)
-        self._count(made, refused)
-        self._forget(tree, made, refused)
+        self.settle(tree, made, refused)
+        self.moved |= any(isinstance(each, Rename) and tree.has_children(each.key) for each in made.changes)
         lost = {refusal.key for refusal in refused}
         updates = [key for key in made.updates if key not in lost]
         mods = list(self._differences(updates, wanted, tree))
@@ -226,6 +227,11 @@ class CarryOut:
 
     # -- keeping count -----------------------------------------------------------------------------------------------
 
+    def settle(self, tree: Tree, made: Plan, refused: Sequence[Refusal]) -> None:
+        """Count what was done, and know again what was not."""
+        self._count(made, refused)
+        self._forget(tree, made, refused)
+
     def _count(self, made: Plan, refused: Iterable[Refusal]) -> None:
         failed = {refusal.key for refusal in refused}
         self.refusals += [refusal for refusal in refused if not refusal.key.startswith(BOX)]
@@ -281,6 +287,6 @@ def _names_in(entries: Iterable[Entry]) -> set[str]:
     return {name for entry in entries for name in entry.attributes}
 
 
-def _modified(entry: Entry) -> str:
-    """What stands for entryCSN where there is none."""
-    return (entry.first("modifyTimestamp") or b"").decode("ascii", "replace")
+def stamp(entry: Entry) -> str:
+    """entryCSN, or what stands for it where there is none."""
+    return entry.csn or (entry.first("modifyTimestamp") or b"").decode("ascii", "replace")

@@ -85,6 +85,9 @@ class CertificateExpired(Refused):
     """The server's certificate is past its end."""
 
 
+UNCHANGED = "Nothing was changed."
+
+
 class IncompleteRead(LdapreplError):
     """A server's answer did not come to a clean end, so nothing follows from what is absent in it."""
 

@@ -101,12 +101,17 @@ class Scanner:
         return wanted
 
     def vanished(self, tree: Tree, keep: Collection[str]) -> frozenset[str]:
-        """What the consumer holds and a complete list lacks; asked for once more where that is cheap, because a
-        listing is not a snapshot and an entry may move while it is read."""
+        """What the consumer holds and a complete list lacks, less what is there all the same."""
         gone = [key for key in tree.keys() if key not in keep and not is_made(key)]  # noqa: SIM118
+        return frozenset(gone) - self.back(gone)
+
+    def back(self, gone: Collection[str]) -> set[str]:
+        """Those that the provider does have. An answer is no snapshot: slapd leaves entries out that are below a
+        container which is renamed while the client is slow to read, and ends with success."""
         asked = [key for key in gone if _is_uuid(key)]
-        back = self.master.which_exist(asked) if asked and len(asked) <= _ASK_AT_MOST else set()
-        return frozenset(key for key in gone if key not in back)
+        if len(asked) <= _ASK_AT_MOST:
+            return self.master.which_exist(asked) if asked else set()
+        return {each.uuid for each in self.master.listing() if each.uuid}.intersection(asked)
 
 
 def distrust(listed: Sequence[Listed]) -> str:

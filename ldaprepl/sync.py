@@ -25,6 +25,7 @@ from ldaprepl.domain.scope import ReplicationScope, Scope
 from ldaprepl.domain.syncrun import UNWRITABLE, Listed, Method, Mode, Settings, Stale, SyncReport
 from ldaprepl.domain.tree import Memory, Naming, Node, Source, Tree, grow, same_rdn
 from ldaprepl.errors import GuardRefused
+from ldaprepl.firstfill import first_fill
 from ldaprepl.ports import Clock, Progress
 from ldaprepl.scan import BY_DN, Scanner
 from ldaprepl.syncports import Parties
@@ -53,9 +54,10 @@ class Answer:
 class _Notes:
     lines: list[str] = field(default_factory=list)
 
-    def add(self, line: str) -> None:
-        if line and line not in self.lines:
-            self.lines.append(line)
+    def add(self, *lines: str) -> None:
+        for line in lines:
+            if line and line not in self.lines:
+                self.lines.append(line)
 
 
 def sync(parties: Parties, scope: ReplicationScope, settings: Settings, world: World) -> SyncReport:
@@ -99,7 +101,7 @@ class _Run:
         answer = None
         if method is Method.REFRESH:
             try:
-                answer = self._with_subentries(self._ask(tree, live))
+                answer = self._with_subentries(self._ask(tree, live, carry))
             except NoSync as error:
                 if self.settings.method is Method.REFRESH:
                     raise
@@ -114,6 +116,7 @@ class _Run:
         new = answer.cookie.csns if answer.cookie else old
         carry.locks(tree, answer.gone, old, new)
         carry.out(tree, answer.received, answer.gone | _boxes(tree, source))
+        self.audit_due = self.audit_due or carry.moved  # an answer may lack what was below, without a word
         if self.audit_due and not answer.complete and not self.settings.dry_run:
             scan = self.scanner.scan(tree)
             if scan.received or scan.gone:
@@ -213,7 +216,7 @@ class _Run:
 
     # -- what the provider says --------------------------------------------------------------------------------------
 
-    def _ask(self, tree: Tree, live: CsnSet) -> Answer:
+    def _ask(self, tree: Tree, live: CsnSet, carry: CarryOut) -> Answer:
         """A sync session, and whatever it needs to be complete."""
         if self.cookie and live and not live.covers_all(self.cookie.csns):
             self.notes.add(
@@ -225,14 +228,13 @@ class _Run:
             return Answer({}, frozenset())
         self.world.progress.phase("refresh")
         try:
-            outcome = self.master.refresh(self.cookie, self.world.progress)
+            outcome = self._refresh(tree, carry)
         except RefreshRequired as error:
             if isinstance(error, ProviderWentBack):
                 self.audit_due = True
             self.notes.add(f"{error.message}: a complete refresh instead")
             outcome = self.master.refresh(None, self.world.progress)
-        for note in outcome.notes:
-            self.notes.add(note)
+        self.notes.add(*outcome.notes)
         if outcome.kind in (Kind.UNCHANGED, Kind.DELTA):
             return Answer(outcome.received, outcome.deleted, outcome.cookie)
         if outcome.kind is Kind.PRESENT:
@@ -245,7 +247,18 @@ class _Run:
         else:
             self.audit_due = True
         gone = frozenset(key for key in tree.keys() if key not in keep)  # noqa: SIM118
-        return Answer(received, gone, outcome.cookie, complete=outcome.kind is Kind.FULL)
+        complete = outcome.kind is Kind.FULL
+        return self._less_what_is_there(Answer(received, gone, outcome.cookie, complete=complete))
+
+    def _refresh(self, tree: Tree, carry: CarryOut) -> Outcome:
+        """The sync session; where nothing can be lost by it, writing begins before it ends."""
+        if self.cookie or len(tree) or self.state.refused() or self.settings.dry_run:
+            return self.master.refresh(self.cookie, self.world.progress)
+        for _ in self.master.listing():  # a limit that would cut the session shows here, before anything is written
+            pass
+        coming = self.master.refreshing(None)
+        first_fill(carry, tree, coming)
+        return coming.outcome()
 
     def _with_subentries(self, answer: Answer) -> Answer:
         """A sync session calls a subentry that was changed deleted, and shows none."""
@@ -265,7 +278,13 @@ class _Run:
                     f" entryUUID {hidden[0]} for one"
                 )
         gone = {key for key in tree.keys() if key not in outcome.keep and key not in received}  # noqa: SIM118
-        return Answer(received, frozenset(gone), outcome.cookie)
+        return self._less_what_is_there(Answer(received, frozenset(gone), outcome.cookie))
+
+    def _less_what_is_there(self, answer: Answer) -> Answer:
+        """A list without an entry is asked once more before it is believed; what is there may have changed, too."""
+        back = self.scanner.back(answer.gone)
+        found = {entry.uuid: entry for entry in self._find(sorted(back)) if entry.uuid} if back else {}
+        return replace(answer, received=answer.received | found, gone=answer.gone - back)
 
     def _find(self, keys: list[str]) -> list[Entry]:
         return list(self.master.by_uuid(keys))

@@ -6,7 +6,7 @@ an exception (`IncompleteRead`), never a shorter answer.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -32,6 +32,19 @@ class Service(Protocol):
     def why(self) -> str: ...
 
 
+class Refreshing(Protocol):
+    """A sync session on its way."""
+
+    def __iter__(self) -> Generator[tuple[str, Entry | None], None, None]:
+        """UUID and entry as they come; without entry for what is only listed. Raises `RefreshRequired`, `NoSync`."""
+
+    def taken(self, uuid: str) -> None:
+        """This entry need not be in the outcome: it is carried out already."""
+
+    def outcome(self) -> Outcome:
+        """What it all means, once everything has come."""
+
+
 class Master(Protocol):
     """The provider as `sync` reads it, within one scope."""
 
@@ -46,6 +59,9 @@ class Master(Protocol):
 
     def refresh(self, cookie: SyncCookie | None, progress: Progress) -> Outcome:
         """A whole session. Raises `NoSync`, `RefreshRequired`."""
+
+    def refreshing(self, cookie: SyncCookie | None) -> Refreshing:
+        """The same as it comes. Raises `NoSync`."""
 
     def listing(self) -> Iterator[Listed]:
         """Identity and age of every entry of the scope."""

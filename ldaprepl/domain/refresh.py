@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from ldaprepl.domain.cookie import SyncCookie
 from ldaprepl.domain.entry import Entry
-from ldaprepl.errors import IncompleteRead, LdapreplError, ProtocolViolation
+from ldaprepl.errors import UNCHANGED, IncompleteRead, LdapreplError, ProtocolViolation
 
 SUCCESS, SIZE_LIMIT, UNAVAILABLE_CRITICAL, NO_SUCH_OBJECT, UNWILLING = 0, 4, 12, 32, 53
 REFRESH_REQUIRED = (4096, 0x4100)  # RFC 4533; 2.2's private value
@@ -72,6 +72,11 @@ class Refresh:
             )
         self._received[uuid] = entry
 
+    def taken(self, uuid: str) -> None:
+        """The entry is carried out already: that it is there is all that has to be remembered."""
+        del self._received[uuid]
+        self._present.add(uuid)
+
     def present(self, uuid: str) -> None:
         """An entry with state present, or a reference that stands for one."""
         self._present.add(uuid)
@@ -103,10 +108,10 @@ class Refresh:
         if code == NO_SUCH_OBJECT:
             raise IncompleteRead(
                 f"the provider has no entry at the base, or hides it{words}",
-                "Nothing was changed. Check --base and this identity's read access.",
+                f"{UNCHANGED} Check --base and this identity's read access.",
             )
         if code != SUCCESS:
-            raise IncompleteRead(f"the refresh did not come to its end{words}", "Nothing was changed.")
+            raise IncompleteRead(f"the refresh did not come to its end{words}", UNCHANGED)
         if done is None:
             raise NoSync("the provider answered without a Sync Done control: it does not know the sync control")
         return self._outcome(done[0], done[1])

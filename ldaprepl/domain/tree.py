@@ -146,6 +146,14 @@ class Tree:
         return False
 
 
+def holder(tree: Tree, naming: Naming, dn: str) -> str | None:
+    """Who has this DN. Raises ValueError for one that does not parse."""
+    if naming.is_top(dn):
+        return tree.at(ROOT, naming.key(dn))
+    parent = holder(tree, naming, names.parent(dn)) if naming.covers(dn) else None
+    return None if parent is None else tree.at(parent, naming.key(names.split(dn)[0]))
+
+
 def same_rdn(one: str, two: str) -> bool:
     """Whether two RDNs are written alike, but for escapes and the case of types: servers spell those differently."""
     if one == two:

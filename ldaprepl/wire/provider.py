@@ -8,7 +8,7 @@ and never in pages: a paged sync search ends its first page with a cookie for ev
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,7 @@ from ldaprepl.domain.matching import Schema
 from ldaprepl.domain.refresh import NO_SUCH_OBJECT, SUCCESS, UNAVAILABLE_CRITICAL, NoSync, Outcome, Refresh
 from ldaprepl.domain.scope import ReplicationScope, Scope
 from ldaprepl.domain.syncrun import Listed
-from ldaprepl.errors import GuardRefused, IncompleteRead, ProtocolViolation
+from ldaprepl.errors import UNCHANGED, GuardRefused, IncompleteRead, ProtocolViolation
 from ldaprepl.ports import Progress
 from ldaprepl.protocol import syncrepl
 from ldaprepl.protocol.requests import ONLY_SUBENTRIES, OWN_SUBENTRIES, SUBENTRIES
@@ -117,12 +117,12 @@ class Provider:
                 where = " ".join(result.text.split()[1:]) or "another server"
                 raise GuardRefused(
                     f"{self.uri} does not hold {self.scope.base!r} (any more) and refers to {where}",
-                    "Nothing was changed. Give that server as --provider if the tree has moved there.",
+                    f"{UNCHANGED} Give that server as --provider if the tree has moved there.",
                 )
             if result.code == 32:
                 raise IncompleteRead(
                     f"{self.uri} has no entry {self.scope.base!r}, or hides it from {self.identity}",
-                    "Nothing was changed. Check --base and this identity's read access.",
+                    f"{UNCHANGED} Check --base and this identity's read access.",
                 )
             refusals.append(str(result) if result.code else "ignored")
             if result.code not in (12, 53):
@@ -139,22 +139,19 @@ class Provider:
 
     def refresh(self, cookie: SyncCookie | None, progress: Progress) -> Outcome:
         """A whole refreshOnly session. Raises what `Refresh.finish` raises, and `ServerUnavailable`."""
+        coming = self.refreshing(cookie)
+        for number, _ in enumerate(coming):
+            if number % _PROGRESS_EVERY == 0:
+                progress.advance(number)
+        return coming.outcome()
+
+    def refreshing(self, cookie: SyncCookie | None) -> Refreshing:
+        """The same as it comes. Raises `NoSync`."""
         service = self.service()
         if service.critical is None:
             raise NoSync(service.why)
         asked = self._ask_sync(self.scope.scope, self._attributes, cookie, service.critical)
-        machine = Refresh(cookie)
-        for number, message in enumerate(self.session.messages(asked)):
-            if isinstance(message, Result):
-                if message.code in (3, 4, 11):
-                    raise self.session.incomplete(message, "the refresh", number)
-                controls = dict(message.controls)
-                done = syncrepl.decode_done(controls[syncrepl.DONE]) if syncrepl.DONE in controls else None
-                return machine.finish(message.code, message.text, (done.cookie, done.refresh_deletes) if done else None)
-            if number % _PROGRESS_EVERY == 0:
-                progress.advance(number)
-            _feed(machine, message)
-        raise ProtocolViolation(f"{self.uri} sent no result")
+        return Refreshing(self.session, asked, Refresh(cookie))
 
     # -- plain searches ----------------------------------------------------------------------------------------------
 
@@ -195,13 +192,52 @@ class Provider:
             yield from self.session.bulk(asked, "a search by entryUUID")
 
 
-def _feed(machine: Refresh, message: Message) -> None:
+class Refreshing:
+    """A refreshOnly session on its way: its entries as they come, then the `outcome`."""
+
+    def __init__(self, session: Session, asked: int, machine: Refresh) -> None:
+        self._session, self._asked, self._machine = session, asked, machine
+        self._outcome: Outcome | None = None
+
+    def __iter__(self) -> Generator[tuple[str, Entry | None], None, None]:
+        """UUID and entry; without entry for what is only listed. Raises what `Refresh.finish` raises, and
+        `ServerUnavailable`. Closed early, the rest of the answer is abandoned."""
+        try:
+            for number, message in enumerate(self._session.messages(self._asked)):
+                if isinstance(message, Result):
+                    self._outcome = self._end(message, number)
+                    return
+                yield _feed(self._machine, message)
+        except GeneratorExit:
+            self._session.abandon(self._asked)
+            raise
+
+    def _end(self, result: Result, number: int) -> Outcome:
+        if result.code in (3, 4, 11):
+            raise self._session.incomplete(result, "the refresh", number)
+        controls = dict(result.controls)
+        done = syncrepl.decode_done(controls[syncrepl.DONE]) if syncrepl.DONE in controls else None
+        return self._machine.finish(result.code, result.text, (done.cookie, done.refresh_deletes) if done else None)
+
+    def taken(self, uuid: str) -> None:
+        """This entry need not be in the outcome: it is carried out already."""
+        self._machine.taken(uuid)
+
+    def outcome(self) -> Outcome:
+        """What it all means, once everything has come."""
+        if self._outcome is None:
+            raise ProtocolViolation(f"{self._session.uri} sent no result")
+        return self._outcome
+
+
+def _feed(machine: Refresh, message: Message) -> tuple[str, Entry | None]:
+    """Tell the machine; the UUID and the entry that the message held, if any."""
     if message.kind == "info":
         if message.name in ("", syncrepl.INFO):
             info = syncrepl.decode_info(message.value)
             if info.uuids is not None:
                 machine.id_set(info.uuids, info.refresh_deletes)
-        return
+        return "", None
     value = dict(message.controls).get(syncrepl.STATE)
     if value is None:
         raise NoSync("the provider sent an entry without Sync State control: it does not know the sync control")
@@ -212,6 +248,8 @@ def _feed(machine: Refresh, message: Message) -> None:
         machine.delete(state.uuid)
     else:
         machine.entry(state.uuid, message.entry)
+        return state.uuid, message.entry
+    return state.uuid, None
 
 
 def listing(session: Session, scope: ReplicationScope, base: str) -> Iterator[Listed]:

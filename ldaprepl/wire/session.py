@@ -26,7 +26,7 @@ import ldap.sasl
 
 from ldaprepl.domain.entry import Entry
 from ldaprepl.domain.scope import Scope
-from ldaprepl.errors import IncompleteRead, LdapreplError, Refused, ServerUnavailable
+from ldaprepl.errors import UNCHANGED, IncompleteRead, LdapreplError, Refused, ServerUnavailable
 from ldaprepl.protocol import results, syncrepl
 from ldaprepl.wire import plain, trace
 from ldaprepl.wire.endpoint import Anonymous, Endpoint, External, Sasl, Simple
@@ -203,7 +203,7 @@ class Session:
 
     def incomplete(self, result: Result, what: str, number: int) -> IncompleteRead:
         """The error for a read that was cut, with the line that lifts the limit."""
-        cure = "Nothing was changed."
+        cure = UNCHANGED
         if result.code in (results.SIZE_LIMIT, results.TIME_LIMIT, results.ADMIN_LIMIT):
             who = self.endpoint.bind
             pattern = f'dn.exact="{who.dn}"' if isinstance(who, Simple) else "anonymous"
