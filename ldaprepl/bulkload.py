@@ -16,6 +16,7 @@ from ldaprepl.domain.matching import Schema
 from ldaprepl.domain.scope import STAMPS, ReplicationScope, Scope
 from ldaprepl.errors import GuardRefused, IncompleteRead, UsageError
 from ldaprepl.ports import DirectoryReader, Progress
+from ldaprepl.seed import refuse_gaps
 
 _COMPUTED: Final = frozenset(
     {"entrydn", "subschemasubentry", "hassubordinates", "numsubordinates", "contextcsn", "auditcontext"}
@@ -42,20 +43,21 @@ def seed(
     """The entries, in the provider's order. Raises `IncompleteRead` when it does not end well, at the latest at the
     end: only a seed that was read to the end is one.
     """
-    held = reader.look(suffix, ("contextCSN",)).entry
-    csns = CsnSet.parse(held.values("contextCSN") if held else ())
+    csns = _context_csn(reader, suffix)
     if not csns:
         raise IncompleteRead(f"{reader.uri} shows no contextCSN of {suffix!r}", "Give this identity read access to it.")
     base = schema.dn_key(scope.base)
     excluded = _COMPUTED | ({name.lower() for name in scope.exattrs} - {name.lower() for name in _ALWAYS})
     progress.phase("writing the seed")
     found = False
+    came: set[str] = set()
     for number, entry in enumerate(reader.read(scope, _attributes(scope)), 1):
         if entry.uuid is None or entry.csn is None:
             raise GuardRefused(
                 f"{reader.uri} shows {entry.dn!r} without entryUUID or entryCSN: the consumer would delete it later",
                 "Give this identity read access to operational attributes.",
             )
+        came.add(entry.uuid)
         kept = {name: values for name, values in entry.attributes.items()
                 if values and name.lower() not in excluded and not schema.is_server_local(name)}  # fmt: skip
         if not found and schema.dn_key(entry.dn) == base:
@@ -64,8 +66,16 @@ def seed(
         yield Entry(entry.dn, kept)
         if number % _EVERY == 0:
             progress.advance(number)
+    if _context_csn(reader, suffix) != csns:
+        there = reader.read(scope, ("entryUUID", "entryCSN"))
+        refuse_gaps(reader.uri, came, ((entry.dn, entry.uuid, entry.csn or "") for entry in there), csns)
     if not found:
         raise IncompleteRead(f"{reader.uri} did not send the base entry {scope.base!r}")
+
+
+def _context_csn(reader: DirectoryReader, suffix: str) -> CsnSet:
+    held = reader.look(suffix, ("contextCSN",)).entry
+    return CsnSet.parse(held.values("contextCSN") if held else ())
 
 
 def _attributes(scope: ReplicationScope) -> tuple[str, ...]:

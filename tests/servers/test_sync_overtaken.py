@@ -13,13 +13,18 @@ import synclab
 from conftest import SlapdFactory
 from synclab import BASE, PERSON, SESSION_LOG, SYNCPROV, Lab, add_person, add_unit, consumer_conf, provider_conf, seed
 
-from ldaprepl import scan
+from ldaprepl import bulkload, scan
+from ldaprepl import seed as seeding
 from ldaprepl.domain.change import MaxDelete
+from ldaprepl.domain.matching import Schema
 from ldaprepl.domain.refresh import Outcome
-from ldaprepl.domain.syncrun import Listed, Settings
+from ldaprepl.domain.syncrun import Listed, Method, Settings
 from ldaprepl.errors import IncompleteRead, ServerUnavailable
+from ldaprepl.wire.endpoint import Endpoint, Simple
+from ldaprepl.wire.probe import Probe
 from ldaprepl.wire.provider import Provider, Refreshing
-from ldaprepl.wire.session import Result
+from ldaprepl.wire.session import Result, open_session
+from ldaprepl.wire.stream import open_stream
 
 MANY, LARGE = 3000, 10_000  # entries, bytes of each: far more than is read ahead or fits into the sockets
 TIME_LIMIT = 3
@@ -193,3 +198,24 @@ def test_a_refresh_without_an_entry_is_not_believed_at_once(
     report = made.sync(Settings(max_delete=MaxDelete(100.0)))
     assert (report.tally.deleted, report.tally.modified) == (0, 2)
     made.assert_equal()
+
+
+@pytest.mark.parametrize("way", ["sync --to-ldif", "init-consumer --seed"])
+def test_a_seed_with_gaps_is_none(lab: Lab, way: str) -> None:
+    """Nobody would ever find them again: a consumer asks for what is newer than its contextCSN."""
+    enlarge(lab)
+    master = lab.admin()
+    spectator = Spectator(200, lambda: master.rename_s(f"ou=people,{BASE}", "ou=folk", f"ou=other,{BASE}"))
+    endpoint = Endpoint(lab.provider.ldap_uri, Simple(lab.provider.rootdn, lab.provider.rootpw))
+    schema = Schema.EMPTY
+    try:
+        if way == "sync --to-ldif":
+            with open_session(endpoint) as session:
+                entries = list(seeding.seed(Provider(session, lab.scope), lab.scope, schema, Method.REFRESH, spectator))
+        else:
+            with open_stream(endpoint) as stream:
+                entries = list(bulkload.seed(Probe(stream), lab.scope, schema, BASE, spectator))
+    except IncompleteRead as error:
+        assert "was changed while it was read" in error.message
+    else:
+        assert len(entries) >= MANY
