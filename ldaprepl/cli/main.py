@@ -42,6 +42,10 @@ def main() -> NoReturn:
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup
         signal.signal(signal.SIGHUP, _terminate)
     code = _flushed(run(sys.argv[1:]))
+    try:
+        sys.stderr.flush()
+    except OSError:  # or the interpreter tries again, and ends with a code of its own
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
     gc.freeze()  # or the interpreter looks for garbage in all that it is about to throw away
     sys.exit(code)
 

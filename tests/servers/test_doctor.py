@@ -29,7 +29,9 @@ class Doctor:
 
     def __call__(self, *options: str) -> int:
         code = run(["doctor", "--format", "json", "--timeout", "5", *options])
-        self.servers = {server["uri"]: server for server in json.loads(self._capsys.readouterr().out)["servers"]}
+        said = self._capsys.readouterr()
+        assert said.out, said.err
+        self.servers = {server["uri"]: server for server in json.loads(said.out)["servers"]}
         return code
 
     def row(self, uri: str, topic: str) -> tuple[str, str, str]:
