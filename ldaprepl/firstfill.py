@@ -1,8 +1,9 @@
 """A first fill: entries are added while the answer still comes.
 
-An empty consumer has nothing to lose, so what comes need not wait for the end of the answer. The base goes first, past
-every guard. After it each entry whose parent is there is added at once. All else waits for the end and the ordinary
-plan: a child that comes before its parent, a name that is taken, an entry that was changed meanwhile and comes again.
+An empty consumer has nothing to lose, so what comes need not wait for the end of a long answer. A short one is read to
+its end as any other: if it breaks off, nothing was changed. The base goes first, past every guard. After it each entry
+whose parent is there is added at once. All else waits for the end and the ordinary plan: a child that comes before its
+parent, a name that is taken, an entry that was changed meanwhile and comes again.
 
 Reading stays well ahead of writing. A slapd whose answer is not taken lets go of its view of the database and goes on
 in a newer one, where it may miss entries below a container that was renamed meanwhile, and still ends with success.
@@ -14,6 +15,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from ldaprepl.carryout import CarryOut, stamp
@@ -24,6 +26,7 @@ from ldaprepl.domain.plural import agreeing, counted
 from ldaprepl.domain.tree import ROOT, Tree, holder
 from ldaprepl.errors import UNCHANGED, IncompleteRead, LdapreplError
 
+_LONG = 5000  # messages, from which on writing does not wait for the end
 _AHEAD = 8  # messages that are read for each entry that is written
 
 if TYPE_CHECKING:
@@ -37,8 +40,10 @@ def first_fill(carry: CarryOut, tree: Tree, coming: Refreshing) -> None:
     Raises what reading raises, when all that came before is written: it stays, and the next run goes on from there.
     """
     filling = _Filling(carry, tree, coming)
-    with closing(iter(coming)) as entries:
-        if not filling.begin(entries):
+    with closing(iter(coming)) as answer:
+        beginning = list(islice(answer, _LONG))
+        entries = chain(beginning, answer)
+        if len(beginning) < _LONG or not filling.begin(entries):
             return
         carry.progress.phase("writing")
         refused = carry.parties.writer.apply(filling.adds(entries))

@@ -13,7 +13,7 @@ import synclab
 from conftest import SlapdFactory
 from synclab import BASE, PERSON, SESSION_LOG, SYNCPROV, Lab, add_person, add_unit, consumer_conf, provider_conf, seed
 
-from ldaprepl import bulkload, scan
+from ldaprepl import bulkload, firstfill, scan
 from ldaprepl import seed as seeding
 from ldaprepl.domain.change import MaxDelete
 from ldaprepl.domain.matching import Schema
@@ -49,6 +49,12 @@ def lab(slapd: SlapdFactory, tmp_path: Path) -> Lab:
     made = Lab(slapd(provider_conf(SESSION_LOG)).start(), slapd(consumer_conf()).start(), tmp_path)
     seed(made.admin())
     return made
+
+
+@pytest.fixture(autouse=True)
+def long_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The few entries of these tests are a long answer already."""
+    monkeypatch.setattr(firstfill, "_LONG", 5)
 
 
 def enlarge(made: Lab) -> None:
@@ -110,6 +116,15 @@ def test_an_answer_without_an_end_is_not_taken_for_whole(lab: Lab, monkeypatch: 
     assert lab.contextcsn(lab.consumer) == []
     assert "cut off" in " ".join(lab.sync().notes)
     lab.assert_equal()
+
+
+def test_a_short_answer_that_breaks_off_changes_nothing(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    end = Refreshing._end
+    monkeypatch.setattr(firstfill, "_LONG", 100)
+    monkeypatch.setattr(Refreshing, "_end", lambda self, _, number: end(self, Result(TIME_LIMIT), number))
+    with pytest.raises(IncompleteRead, match="3 timeLimitExceeded"):
+        lab.sync()
+    assert held(lab) == 0
 
 
 def test_what_changes_meanwhile(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
