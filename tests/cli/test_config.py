@@ -33,13 +33,10 @@ KERBEROS = 'syncrepl rid=2 provider=ldap://b bindmethod=sasl saslmech=GSSAPI sea
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Nothing but what a test puts there."""
-    for name in [name for name in os.environ if name.startswith(("LDAP", "XDG_CONFIG"))]:
-        monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(ldapconf, "SYSTEM", (tmp_path / "ldap.conf",))
     monkeypatch.setattr(profilefile, "SYSTEM", tmp_path / "etc" / "config.toml")
-    ldapconf.ours.cache_clear()
     return tmp_path
 
 

@@ -11,7 +11,6 @@ from conftest import SlapdFactory
 from replication import HOUR, SUFFIX, loaded, provider_conf, stamp, stanza, tree, with_admin
 from tls import Authority
 
-from ldaprepl.cli import ldaprc
 from ldaprepl.cli.main import run
 from ldaprepl.cli.profiles import in_force
 from ldaprepl.wire import ldapconf, profilefile
@@ -47,15 +46,11 @@ def poor(slapd_module: SlapdFactory, one: Slapd) -> Slapd:
 
 
 @pytest.fixture(autouse=True)
-def nothing_else(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No passwords, no ldap.conf, no other profiles."""
-    for name in ("LDAPREPL_PASSWORD", "LDAPREPL_CONSUMER_PASSWORD", "LDAPREPL_CONFIG"):
-        monkeypatch.delenv(name, raising=False)
+def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A home and a folder of its own, where it may put what is to count."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(ldapconf, "SYSTEM", (tmp_path / "ldap.conf",))
-    ldapconf.ours.cache_clear()
-    ldaprc._told.clear()
 
 
 def secret(folder: Path, name: str, server: Slapd) -> str:

@@ -24,6 +24,7 @@ print(json.dumps({name: ldap.get_option(getattr(ldap, option)) for name, option 
 """
 _LEVELS = {"never": 0, "hard": 1, "demand": 2, "allow": 3, "try": 4}
 SYSTEM, HOME, DOTTED, HERE = "system.conf", "home/ldaprc", "home/.ldaprc", "here/ldaprc"
+INSTALLED = ldapconf.SYSTEM  # what libldap reads on this machine, whatever a test is shown
 OTHER, DOTTED_OTHER = "here/other", "home/.other"
 
 
@@ -58,6 +59,7 @@ def test_as_libldap_reads_it(
     more = {name: str(tmp_path / text) if name == "LDAPCONF" else text for name, text in variables.items()}
     environment = {**known, **more, "HOME": str(tmp_path / "home")}
     monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setattr(ldapconf, "SYSTEM", INSTALLED)
     asked = subprocess.run([sys.executable, "-c", _ASK], env=environment, capture_output=True, check=True)
     theirs = json.loads(asked.stdout)
     ours = ldapconf.load(environment)

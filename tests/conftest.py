@@ -1,4 +1,4 @@
-"""Real servers for tests: started here, stopped here, whatever happens in between.
+"""Real servers for tests: started here, stopped here, whatever happens in between; and nothing of whoever runs them.
 
 Where slapd is not installed these tests are skipped, with the reason; with `CI` set they fail instead, because a
 pipeline that skips them proves nothing.
@@ -15,11 +15,14 @@ from pathlib import Path
 import pytest
 from tls import Authority
 
+from ldaprepl.cli import ldaprc
 from ldaprepl.errors import ServerUnavailable
+from ldaprepl.wire import ldapconf, profilefile
 from ldaprepl.wire.slapdinstall import Installation, find_installation
 from ldaprepl.wire.slapdproc import Slapd
 
-HERE = Path(__file__).parent
+SERVERS = Path(__file__).parent / "servers"
+FOR_TESTS = {"LDAPREPL_LONG", "LDAPREPL_HISTORIES", "LDAPREPL_STORM_RUNS", "LDAPREPL_SLAPD", "LDAPREPL_COMPATIBILITY"}
 SlapdFactory = Callable[..., Slapd]
 
 
@@ -31,10 +34,29 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything below this folder needs slapd: the marker cannot be forgotten."""
+    """Everything below that folder needs slapd: the marker cannot be forgotten."""
     for item in items:
-        if HERE in item.path.parents:
+        if SERVERS in item.path.parents:
             item.add_marker(pytest.mark.servers)
+
+
+@pytest.fixture(autouse=True)
+def nothing_but_what_a_test_puts_there(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
+    """No passwords, ldap.conf or profiles of this machine's, and none that another test has left in our memory."""
+    for name in os.environ.keys() - FOR_TESTS:
+        if name.startswith(("LDAP", "XDG_CONFIG")):
+            monkeypatch.delenv(name)
+    nowhere = tmp_path_factory.getbasetemp() / "nowhere"
+    if not request.node.get_closest_marker("docker"):  # Docker's own settings, and compose, may lie at home
+        monkeypatch.setenv("HOME", str(nowhere))
+    monkeypatch.setattr(ldapconf, "SYSTEM", (nowhere,))
+    monkeypatch.setattr(profilefile, "SYSTEM", nowhere)
+    ldapconf.ours.cache_clear()
+    ldaprc._told.clear()
+    yield
+    ldapconf.ours.cache_clear()
 
 
 @pytest.fixture(scope="session")
