@@ -27,11 +27,15 @@ from ldaprepl.domain.tree import ROOT, Tree, holder
 from ldaprepl.errors import UNCHANGED, IncompleteRead, LdapreplError
 
 _LONG = 5000  # messages, from which on writing does not wait for the end
+_EVERY = 200  # messages between two words to the progress
 _AHEAD = 8  # messages that are read for each entry that is written
 
 if TYPE_CHECKING:
     from ldaprepl.domain.entry import Entry
+    from ldaprepl.ports import Progress
     from ldaprepl.syncports import Refreshing
+
+    _Coming = tuple[str, Entry | None]
 
 
 def first_fill(carry: CarryOut, tree: Tree, coming: Refreshing) -> None:
@@ -41,9 +45,10 @@ def first_fill(carry: CarryOut, tree: Tree, coming: Refreshing) -> None:
     """
     filling = _Filling(carry, tree, coming)
     with closing(iter(coming)) as answer:
-        beginning = list(islice(answer, _LONG))
+        beginning = list(_counted(islice(answer, _LONG), carry.progress))
         entries = chain(beginning, answer)
         if len(beginning) < _LONG or not filling.begin(entries):
+            deque(entries, maxlen=0)  # the outcome is complete when everything has come
             return
         carry.progress.phase("writing")
         refused = carry.parties.writer.apply(filling.adds(entries))
@@ -57,6 +62,13 @@ def first_fill(carry: CarryOut, tree: Tree, coming: Refreshing) -> None:
         raise filling.error
 
 
+def _counted(entries: Iterable[_Coming], progress: Progress) -> Iterator[_Coming]:
+    for number, pair in enumerate(entries):
+        if number % _EVERY == 0:
+            progress.advance(number)
+        yield pair
+
+
 class _Filling:
     def __init__(self, carry: CarryOut, tree: Tree, coming: Refreshing) -> None:
         self.carry, self.tree, self.coming = carry, tree, coming
@@ -64,13 +76,17 @@ class _Filling:
         self.error: LdapreplError | None = None
         self._above: dict[str, tuple[str, str]] = {}  # key and DN by the parent's DN as the provider writes it
 
-    def begin(self, entries: Iterable[tuple[str, Entry | None]]) -> bool:
-        """Carry the first topmost entry out as any other change; False: there is none."""
+    def begin(self, entries: Iterable[_Coming]) -> bool:
+        """Carry the first topmost entry out as any other change; False: there is none, or it was refused, and will be
+        again with all the rest."""
         for uuid, entry in entries:
             if entry is not None and self._is_top(self.carry.translation.dn(entry.dn)):
-                self.coming.taken(uuid)
                 self.carry.out(self.tree, {uuid: entry}, frozenset())
-                return True
+                if uuid in self.tree:
+                    self.coming.taken(uuid, entry)
+                    return True
+                self.carry.refusals.clear()
+                return False
         return False
 
     def _is_top(self, dn: str) -> bool:
@@ -79,14 +95,14 @@ class _Filling:
         except ValueError:
             return False
 
-    def adds(self, entries: Iterable[tuple[str, Entry | None]]) -> Iterator[Add]:
+    def adds(self, entries: Iterable[_Coming]) -> Iterator[Add]:
         """What can be added at once. An error of the reading is kept, so that what is under way is not left alone."""
         ready: deque[Add] = deque()
         try:
             for number, (uuid, entry) in enumerate(entries):
                 add = self._add(uuid, entry) if entry is not None and uuid not in self.tree else None
-                if add is not None:
-                    self.coming.taken(uuid)
+                if add is not None and entry is not None:
+                    self.coming.taken(uuid, entry)
                     self.made.changes.append(replace(add, attributes={}))
                     ready.append(add)
                 if ready and number % _AHEAD == 0:

@@ -38,7 +38,7 @@ class Refreshing(Protocol):
     def __iter__(self) -> Generator[tuple[str, Entry | None], None, None]:
         """UUID and entry as they come; without entry for what is only listed. Raises `RefreshRequired`, `NoSync`."""
 
-    def taken(self, uuid: str) -> None:
+    def taken(self, uuid: str, entry: Entry) -> None:
         """This entry need not be in the outcome: it is carried out already."""
 
     def outcome(self) -> Outcome:

@@ -72,10 +72,12 @@ class Refresh:
             )
         self._received[uuid] = entry
 
-    def taken(self, uuid: str) -> None:
-        """The entry is carried out already: that it is there is all that has to be remembered."""
-        del self._received[uuid]
+    def taken(self, uuid: str, entry: Entry) -> None:
+        """This entry is carried out already: that it is there is all that has to be remembered, unless it has come
+        once more since then."""
         self._present.add(uuid)
+        if self._received.get(uuid) is entry:
+            del self._received[uuid]
 
     def present(self, uuid: str) -> None:
         """An entry with state present, or a reference that stands for one."""

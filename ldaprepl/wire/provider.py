@@ -219,9 +219,9 @@ class Refreshing:
         done = syncrepl.decode_done(controls[syncrepl.DONE]) if syncrepl.DONE in controls else None
         return self._machine.finish(result.code, result.text, (done.cookie, done.refresh_deletes) if done else None)
 
-    def taken(self, uuid: str) -> None:
+    def taken(self, uuid: str, entry: Entry) -> None:
         """This entry need not be in the outcome: it is carried out already."""
-        self._machine.taken(uuid)
+        self._machine.taken(uuid, entry)
 
     def outcome(self) -> Outcome:
         """What it all means, once everything has come."""

@@ -15,7 +15,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ldaprepl.domain.plural import counted
 from ldaprepl.wire import libldap  # noqa: F401  # first: it says what libldap may read
 
 # isort: split
@@ -25,6 +24,7 @@ import ldap.ldapobject
 import ldap.sasl
 
 from ldaprepl.domain.entry import Entry
+from ldaprepl.domain.plural import counted
 from ldaprepl.domain.scope import Scope
 from ldaprepl.errors import UNCHANGED, IncompleteRead, LdapreplError, Refused, ServerUnavailable
 from ldaprepl.protocol import results, syncrepl

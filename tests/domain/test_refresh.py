@@ -37,6 +37,24 @@ def test_refresh_deletes_on_a_complete_answer_does_not_mean_incremental() -> Non
     assert outcome.kind is Kind.FULL and outcome.keep == {"a"} and outcome.cookie == cookie(NEW)
 
 
+def test_what_is_carried_out_already_is_kept_and_not_received() -> None:
+    made, first = machine(None), person("a")
+    made.entry("a", first)
+    made.taken("a", first)
+    outcome = made.finish(0, "", (NEW, True))
+    assert outcome.kind is Kind.FULL and outcome.keep == {"a"} and not outcome.received
+
+
+def test_an_entry_that_comes_again_is_newer_than_what_was_carried_out() -> None:
+    """It changed while a long answer was read, and its first version was written at that moment."""
+    made, first, second = machine(None), person("a"), person("a")
+    made.entry("a", first)
+    made.entry("a", second)
+    made.taken("a", first)
+    outcome = made.finish(0, "", (NEW, True))
+    assert outcome.keep == {"a"} and outcome.received["a"] is second
+
+
 def test_no_change_of_2_2_is_not_an_empty_present_phase() -> None:
     outcome = machine(OLD_22).finish(0, "", (OLD_22, False))
     assert outcome.kind is Kind.UNCHANGED and outcome.cookie is None

@@ -16,16 +16,19 @@ from synclab import BASE, PERSON, SESSION_LOG, SYNCPROV, Lab, add_person, add_un
 from ldaprepl import bulkload, firstfill, scan
 from ldaprepl import seed as seeding
 from ldaprepl.domain.change import MaxDelete
+from ldaprepl.domain.entry import Entry
 from ldaprepl.domain.matching import Schema
-from ldaprepl.domain.refresh import Outcome
+from ldaprepl.domain.refresh import Outcome, Refresh
 from ldaprepl.domain.syncrun import Listed, Method, Settings
 from ldaprepl.errors import IncompleteRead, ServerUnavailable
+from ldaprepl.wire import provider
 from ldaprepl.wire.endpoint import Endpoint, Simple
 from ldaprepl.wire.probe import Probe
 from ldaprepl.wire.provider import Provider, Refreshing
-from ldaprepl.wire.session import Result, open_session
+from ldaprepl.wire.session import Message, Result, open_session
 from ldaprepl.wire.stream import open_stream
 
+STAMPED = "objectclass ( 1.3.6.1.4.1.55555.9.1 NAME 'labStamped' SUP top AUXILIARY MAY description )"
 MANY, LARGE = 3000, 10_000  # entries, bytes of each: far more than is read ahead or fits into the sockets
 TIME_LIMIT = 3
 
@@ -125,6 +128,45 @@ def test_a_short_answer_that_breaks_off_changes_nothing(lab: Lab, monkeypatch: p
     with pytest.raises(IncompleteRead, match="3 timeLimitExceeded"):
         lab.sync()
     assert held(lab) == 0
+
+
+def test_a_base_that_the_consumer_refuses(slapd: SlapdFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its schema lacks a class: nothing can be written below, and the answer is read to its end all the same."""
+    conf = provider_conf(SESSION_LOG)
+    made = Lab(slapd(replace(conf, lines=(*conf.lines, STAMPED))).start(), slapd(consumer_conf()).start(), tmp_path)
+    seed(made.admin())
+    made.admin().modify_s(BASE, [(ldap.MOD_ADD, "objectClass", b"labStamped")])
+    for long in (5, 500):  # with and without writing before the end
+        monkeypatch.setattr(firstfill, "_LONG", long)
+        report = made.sync()
+        assert [refusal.reason[:3] for refusal in report.refusals] == ["21 ", *["the"] * 8]
+        assert report.tally.added == 0
+    assert held(made) == 0
+    made.admin().modify_s(BASE, [(ldap.MOD_DELETE, "objectClass", b"labStamped")])
+    assert not made.sync().refusals
+    made.assert_equal()
+
+
+def test_an_entry_that_comes_twice(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was changed behind the reader: its older version is in what is written first."""
+    feed = provider._feed
+
+    def twice(machine: Refresh, message: Message) -> tuple[str, Entry | None]:
+        uuid, entry = feed(machine, message)
+        if entry is not None and entry.dn == f"ou=people,{BASE}":
+            csn = entry.values("entryCSN")[0].replace(b"20", b"19", 1)
+            older = Entry(entry.dn, {**entry.attributes, "entryCSN": (csn,), "description": (b"older",)})
+            machine.entry(uuid, older)
+            waiting.append((uuid, entry))
+            return uuid, older
+        if waiting and entry is not None and entry.dn == f"uid=p0,ou=people,{BASE}":
+            machine.entry(*waiting.pop())
+        return uuid, entry
+
+    waiting: list[tuple[str, Entry]] = []
+    monkeypatch.setattr(provider, "_feed", twice)
+    lab.sync()
+    lab.assert_equal()
 
 
 def test_what_changes_meanwhile(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -177,15 +177,21 @@ def test_what_happened_after_the_dump_is_behind_and_what_was_lost_before_it_is_l
     assert {finding["late"] for finding in run.findings} == {None, "consumer"}
 
 
-def test_an_old_dump_of_the_provider_beside_a_live_consumer_is_late_itself(slapd: SlapdFactory, tmp_path: Path) -> None:
+def lately_written(slapd: SlapdFactory, name: str) -> tuple[Slapd, Slapd]:
+    """A provider whose newest entry is a unit of that name, and its consumer, which has it too."""
     provider = master(slapd, stamped(directory(60)))
     consumer = follower(slapd, provider)
-    writer = with_admin(provider)
-    gone = add_unit(writer, "gone")
+    add_unit(with_admin(provider), name)
     until(lambda: caught_up(provider, consumer))
+    return provider, consumer
+
+
+def test_an_old_dump_of_the_provider_beside_a_live_consumer_is_late_itself(slapd: SlapdFactory, tmp_path: Path) -> None:
+    provider, consumer = lately_written(slapd, "gone")
+    writer = with_admin(provider)
     dumped = slapcat(consumer, tmp_path / "before")  # it is the same tree, with contextCSN stored
     add_unit(writer, "new")
-    writer.delete_s(gone)
+    writer.delete_s(f"ou=gone,{SUFFIX}")
     until(lambda: caught_up(provider, consumer))
     run = compare("--ldif", dumped, "--consumer", consumer.ldap_uri, "-b", SUFFIX)
     assert run.code == 4
@@ -194,10 +200,7 @@ def test_an_old_dump_of_the_provider_beside_a_live_consumer_is_late_itself(slapd
 
 def test_a_running_provider_has_not_gone_back(slapd: SlapdFactory, tmp_path: Path) -> None:
     """It stores its contextCSN at a checkpoint only, its consumer at once; its entries show how far it is."""
-    provider = master(slapd, stamped(directory(60)))
-    consumer = follower(slapd, provider)
-    add_unit(with_admin(provider), "new")
-    until(lambda: caught_up(provider, consumer))
+    _, consumer = lately_written(slapd, "new")
     dumped = slapcat(consumer, tmp_path / "c")
     older, count = re.subn("(?m)^contextCSN: [0-9]{4}", "contextCSN: 2001", dumped.read_text())
     (tmp_path / "p").write_text(older)
@@ -208,12 +211,9 @@ def test_a_running_provider_has_not_gone_back(slapd: SlapdFactory, tmp_path: Pat
 
 def test_a_delete_just_before_the_dump_of_a_running_provider(slapd: SlapdFactory, tmp_path: Path) -> None:
     """No entry shows it, and the contextCSN that would is not stored yet; the consumer has stored it."""
-    provider = master(slapd, stamped(directory(60)))
-    consumer = follower(slapd, provider)
+    provider, consumer = lately_written(slapd, "gone")
     writer = with_admin(provider)
-    gone = add_unit(writer, "gone")
-    until(lambda: caught_up(provider, consumer))
-    writer.delete_s(gone)
+    writer.delete_s(f"ou=gone,{SUFFIX}")
     until(lambda: caught_up(provider, consumer))
     dumped = slapcat(consumer, tmp_path / "c")
     older, count = re.subn("(?m)^contextCSN: [0-9]{4}", "contextCSN: 2001", dumped.read_text())
