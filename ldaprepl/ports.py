@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # a verb must not load the words of all the others
     from ldaprepl.domain.matching import Schema
     from ldaprepl.domain.provider import Access, Outcome
     from ldaprepl.domain.schemagap import Published
+    from ldaprepl.domain.syncrun import Listed
     from ldaprepl.domain.verdict import Kind, Problem
 
 RawEntries = list[tuple[bytes, bytes]]  # (DN, frame), undecoded
@@ -155,8 +156,21 @@ class DirectoryReader(Protocol):
     def count(self, scope: ReplicationScope, filter: str, watch: Callable[[int], None], sample: int = 0) -> Count:
         """Read through the scope with another filter, without attributes; `watch` hears how many there are so far."""
 
-    def read(self, scope: ReplicationScope, attributes: Sequence[str]) -> Iterator[Entry]:
-        """The entries of the scope, as they come. Raises `IncompleteRead` unless it ends with success."""
+
+class SeedSource(Protocol):
+    """A provider's scope, to be copied whole. Raises `IncompleteRead` for what is not the whole answer."""
+
+    @property
+    def uri(self) -> str: ...
+
+    def context_csn(self) -> CsnSet:
+        """The live contextCSN; empty when there is none to be seen."""
+
+    def read_all(self) -> Iterator[Entry]:
+        """Every entry, subentries too, as they come: a whole directory is never held."""
+
+    def listing(self) -> Iterator[Listed]:
+        """Identity and age of every entry."""
 
 
 class LiveConfig(Protocol):

@@ -18,14 +18,14 @@ from ldaprepl.cli import options
 from ldaprepl.cli.command import Command
 from ldaprepl.cli.output import emit, progress
 from ldaprepl.cli.pairing import Pairing, pairings
+from ldaprepl.cli.seedfile import heading, write_ldif
 from ldaprepl.domain import dn as names
-from ldaprepl.domain import duration, ldif
+from ldaprepl.domain import duration
 from ldaprepl.domain.change import MaxDelete
 from ldaprepl.domain.plural import counted
 from ldaprepl.domain.scope import ReplicationScope
 from ldaprepl.domain.syncrun import Method, Mode, Settings, SyncReport
 from ldaprepl.errors import ExitCode, GuardRefused, LdapreplError, UsageError
-from ldaprepl.ports import Progress
 from ldaprepl.protocol.filters import encode_filter
 from ldaprepl.report import sync as report_sync
 from ldaprepl.report.values import printable
@@ -119,7 +119,7 @@ def command(**given: Any) -> int:  # fmt: skip
     settings = _settings(pairing.given)
     gc.set_threshold(20_000, 50)  # no entry refers to itself: a whole directory in memory need not be searched for that
     if given["to_ldif"] is not None:
-        return _seed(pairing, settings)
+        return _seed(pairing)
     try:
         if given["every"] is None:
             return _once(pairing, settings)
@@ -285,19 +285,24 @@ def _ips(host: str) -> set[str]:
 # -- a seed ------------------------------------------------------------------------------------------------------------
 
 
-def _seed(pairing: Pairing, settings: Settings) -> int:
+def _seed(pairing: Pairing) -> int:
     given, scope = pairing.given, pairing.scope
     from ldaprepl.wire.provider import Provider, read_schema
     from ldaprepl.wire.session import open_session
 
+    file: Path = given["to_ldif"]
     with contextlib.ExitStack() as opened:
-        bar: Progress = progress(given["quiet"])
+        bar = progress(given["quiet"])
+        opened.callback(bar.close)
         reading = opened.enter_context(open_session(pairing.provider))
         schema, _ = read_schema(reading)
-        entries = list(seed(Provider(reading, scope), scope, schema, settings.method, bar))
-    emit("".join(map(ldif.entry_text, entries)), given["to_ldif"], 0o600)
+        made = seed(Provider(reading, scope), scope, schema, bar)
+        head = heading(pairing.provider.uri, scope.consumer_base, "sync --to-ldif")
+        count = write_ldif(file, head, scope.consumer_base, made.entries)
     if not given["quiet"]:
-        click.echo(f"{counted(len(entries))} written to {given['to_ldif']}; load with slapadd -q -w", err=True)
+        click.echo(f"{counted(count)} written to {file}; load with slapadd -q", err=True)
+    if not made.csns:
+        options.notice(f"{pairing.provider.uri} shows no contextCSN: native syncrepl cannot go on from this seed.")
     return ExitCode.OK
 
 

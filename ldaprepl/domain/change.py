@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from ldaprepl.domain import dn as names
-from ldaprepl.domain.compare import SERVER_LOCAL
+from ldaprepl.domain.compare import COMPUTED, SERVER_LOCAL
 from ldaprepl.domain.entry import Entry
 from ldaprepl.domain.matching import Schema
 from ldaprepl.domain.scope import ReplicationScope
@@ -90,11 +90,16 @@ Change = Add | Delete | Rename | Modify
 @dataclass(frozen=True, slots=True)
 class Translation:
     """From the provider's entries to what may be written on the consumer: the scope's attributes without those that a
-    server keeps for itself, and every DN under the consumer's base."""
+    server keeps for itself, and every DN under the consumer's base.
+
+    `native`: for a consumer that goes on with slapd's own syncrepl, to which memberOf and its kin are attributes like
+    others.
+    """
 
     scope: ReplicationScope
     schema: Schema
     refused: frozenset[str] = frozenset()  # canonical names that this consumer does not let us write
+    native: bool = False
     _known: dict[str, bool] = field(default_factory=dict, compare=False, repr=False)
 
     def dn(self, dn: str) -> str:
@@ -133,7 +138,9 @@ class Translation:
         named = {self.schema.canonical(attr) for attr in self.scope.attrs if attr not in ("*", "+")}
         if canonical in named or base in named or base in _STAMP_KEYS or base == "objectclass":
             return True
-        if base in SERVER_LOCAL or self.schema.is_server_local(name):
+        if not named.isdisjoint(self.schema.supertypes(base)):  # a server sends them for `name` too
+            return True
+        if base in (COMPUTED if self.native else SERVER_LOCAL) or self.schema.is_server_local(name):
             return False
         attribute = self.schema.attribute(name)
         operational = attribute is not None and attribute.usage.lower() not in ("", "userapplications")

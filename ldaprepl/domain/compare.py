@@ -20,15 +20,18 @@ from ldaprepl.domain.schema import USER_APPLICATIONS
 from ldaprepl.domain.scope import STAMPS, ReplicationScope
 from ldaprepl.domain.verdict import AttributeDifference, Finding, Kind, State, Trace
 
+# What slapd makes up when it is asked; slapcat does not write it, and slapadd must not get it.
+COMPUTED = frozenset(
+    ("contextcsn", "subschemasubentry", "hassubordinates", "numsubordinates", "entrydn", "auditcontext")
+)
 # Kept by each server for itself, or computed when asked for (slapd, its overlays, 389 DS). Schema usage dSAOperation
 # comes on top. Whoever names one of these with --attrs gets it compared.
-SERVER_LOCAL = frozenset(
+SERVER_LOCAL = COMPUTED | frozenset(
     name.lower()
     for name in (
-        "contextCSN", "subschemaSubentry", "hasSubordinates", "numSubordinates", "entryDN", "auditContext", "memberOf",
-        "pwdFailureTime", "pwdAccountLockedTime", "pwdGraceUseTime", "pwdLastSuccess", "pwdAccountTmpLockoutEnd",
-        "authTimestamp", "entryTtl", "entryExpireTimestamp", "monitorContext", "configContext",
-        "entryid", "parentid", "dsEntryDN", "nscpEntryDN", "nsUniqueId", "nsds5ReplConflict",
+        "memberOf", "pwdFailureTime", "pwdAccountLockedTime", "pwdGraceUseTime", "pwdLastSuccess",
+        "pwdAccountTmpLockoutEnd", "authTimestamp", "entryTtl", "entryExpireTimestamp", "monitorContext",
+        "configContext", "entryid", "parentid", "dsEntryDN", "nscpEntryDN", "nsUniqueId", "nsds5ReplConflict",
         "tombstoneNumSubordinates", "passwordRetryCount", "retryCountResetTime", "accountUnlockTime", "lastLoginTime",
     )
 )  # fmt: skip
@@ -179,13 +182,7 @@ class Comparer:
         operational = attribute is not None and attribute.usage != USER_APPLICATIONS
         if ("+" if operational else "*") in self.scope.attrs:
             return True
-        seen = set()
-        while attribute is not None and attribute.sup and attribute.sup not in seen:
-            seen.add(attribute.sup)
-            if self.schema.canonical(attribute.sup) in named:
-                return True
-            attribute = self.schema.attribute(attribute.sup)
-        return False
+        return not named.isdisjoint(self.schema.supertypes(base))
 
     def _excluded(self, canonical: str) -> bool:
         return any(self.schema.canonical(name) == canonical for name in self.scope.exattrs)

@@ -12,7 +12,7 @@ DN's parent is remembered.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import lru_cache
 
@@ -104,6 +104,15 @@ class Schema:
         first = attribute.name.lower()
         # Where two types claim one name, it belongs to the first; the other one must not be taken for it.
         return first if self._types[first] == attribute else attribute.oid.lower() or name
+
+    def supertypes(self, description: str) -> Iterator[str]:
+        """Canonical names of the types that this one is derived from, nearest first (RFC 4512, section 2.5.1)."""
+        attribute = self.attribute(description)
+        seen: set[str] = set()
+        while attribute is not None and attribute.sup and attribute.sup not in seen:
+            seen.add(attribute.sup)
+            yield self.canonical(attribute.sup)
+            attribute = self.attribute(attribute.sup)
 
     def is_server_local(self, description: str) -> bool:
         """Whether the server keeps the attribute for itself (USAGE dSAOperation, RFC 4512, section 3.4): never

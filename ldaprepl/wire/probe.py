@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
-from ldaprepl.domain.entry import Entry
 from ldaprepl.domain.provider import Outcome
 from ldaprepl.domain.scope import MATCH_ALL, ReplicationScope
-from ldaprepl.errors import IncompleteRead
 from ldaprepl.ports import Count, Look
 from ldaprepl.protocol import results
 from ldaprepl.protocol.frames import Op
 from ldaprepl.protocol.messages import decode_result
 from ldaprepl.protocol.requests import SYNC_DONE, SearchRequest, manage_dsa_it, sync_request
-from ldaprepl.wire.stream import Stream, entry_from_frame
+from ldaprepl.wire.stream import Stream
 
 _OUTCOMES: Final = {
     results.SUCCESS: Outcome.SUCCESS,
@@ -65,18 +63,3 @@ class Probe:
                 if message.op == Op.SEARCH_DONE:
                     outcome = _OUTCOMES.get(decode_result(message).code, Outcome.REFUSED)
                     return Count(entries, outcome, tuple(names))
-
-    def read(self, scope: ReplicationScope, attributes: Sequence[str]) -> Iterator[Entry]:
-        request = SearchRequest(scope.base, scope.scope, scope.filter, tuple(attributes), (manage_dsa_it(),))
-        self._stream.start(request)
-        while True:
-            batch = self._stream.receive()
-            yield from (entry_from_frame(frame) for _, frame in batch.entries)
-            for message in batch.messages:
-                if message.op == Op.SEARCH_REFERENCE:
-                    raise IncompleteRead(f"{self.uri} holds a part of {scope.base!r} on another server")
-                if message.op == Op.SEARCH_DONE:
-                    result = decode_result(message)
-                    if result.code != results.SUCCESS:
-                        raise IncompleteRead(f"{self.uri} cut its answer ({results.name_of(result.code)})")
-                    return

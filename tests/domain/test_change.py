@@ -74,6 +74,21 @@ def test_stamps_that_the_provider_does_not_give_stay_the_consumers_own() -> None
     assert difference(Entry("", {"cn": (b"a",)}), held, SCHEMA, EVERYTHING.writes) == ()
 
 
+def test_whoever_names_a_supertype_gets_its_subtypes() -> None:
+    """A server sends them, and an entry cannot be without the attribute that names it."""
+    schema = Schema.parse(["( 2.5.4.41 NAME 'name' )", "( 2.5.4.3 NAME 'cn' SUP name )", "( 2.5.4.13 NAME 'd' )"])
+    only = Translation(ReplicationScope("dc=lab", attrs=("name",)), schema)
+    assert (only.writes("cn"), only.writes("cn;lang-de"), only.writes("d")) == (True, True, False)
+
+
+def test_a_native_consumer_gets_what_slapcat_writes() -> None:
+    """It would never be told the memberships that the seed left out."""
+    names = ("cn", "memberOf", "pwdFailureTime", "entryUUID", "contextCSN", "entryDN")
+    native = Translation(ReplicationScope("dc=lab"), SCHEMA, native=True)
+    assert [native.writes(name) for name in names] == [True, True, True, True, False, False]
+    assert [EVERYTHING.writes(name) for name in names] == [True, False, False, True, False, False]
+
+
 def test_what_is_outside_of_the_scope_is_left_alone() -> None:
     only = Translation(ReplicationScope("dc=lab", attrs=("cn",), exattrs=("description",)), SCHEMA)
     held = Entry("", {"cn": (b"a",), "description": (b"local",), "sn": (b"local",), "contextCSN": (b"1",)})

@@ -61,6 +61,8 @@ def test_a_consumer_goes_on_from_its_seed(source: Slapd, slapd: SlapdFactory, tm
     done = run(source, "--seed", str(file))
     assert done.returncode == 0 and "slapadd" in done.stderr, done.stderr
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    order = [line for line in file.read_text().splitlines() if line.startswith("dn: ou=")]
+    assert order.index(f"dn: ou=late,{SUFFIX}") < order.index(f"dn: ou=early,ou=late,{SUFFIX}")
     connection = admin(source)
     connection.add_s(f"ou=after,{SUFFIX}", [("objectClass", [b"organizationalUnit"]), ("ou", [b"after"])])
     connection.modify_s(f"ou=late,{SUFFIX}", [(ldap.MOD_REPLACE, "description", [b"changed"])])

@@ -13,18 +13,18 @@ import synclab
 from conftest import SlapdFactory
 from synclab import BASE, PERSON, SESSION_LOG, SYNCPROV, Lab, add_person, add_unit, consumer_conf, provider_conf, seed
 
-from ldaprepl import bulkload, firstfill, scan
+from ldaprepl import firstfill, scan
 from ldaprepl import seed as seeding
 from ldaprepl.domain.change import MaxDelete
 from ldaprepl.domain.entry import Entry
 from ldaprepl.domain.matching import Schema
 from ldaprepl.domain.refresh import Outcome, Refresh
-from ldaprepl.domain.syncrun import Listed, Method, Settings
+from ldaprepl.domain.syncrun import Listed, Settings
 from ldaprepl.errors import IncompleteRead, ServerUnavailable
 from ldaprepl.wire import provider
 from ldaprepl.wire.endpoint import Endpoint, Simple
-from ldaprepl.wire.probe import Probe
 from ldaprepl.wire.provider import Provider, Refreshing
+from ldaprepl.wire.seedsource import StreamedScope
 from ldaprepl.wire.session import Message, Result, open_session
 from ldaprepl.wire.stream import open_stream
 
@@ -268,10 +268,11 @@ def test_a_seed_with_gaps_is_none(lab: Lab, way: str) -> None:
     try:
         if way == "sync --to-ldif":
             with open_session(endpoint) as session:
-                entries = list(seeding.seed(Provider(session, lab.scope), lab.scope, schema, Method.REFRESH, spectator))
+                entries = list(seeding.seed(Provider(session, lab.scope), lab.scope, schema, spectator).entries)
         else:
             with open_stream(endpoint) as stream:
-                entries = list(bulkload.seed(Probe(stream), lab.scope, schema, BASE, spectator))
+                source = StreamedScope(stream, lab.scope, seeding.SEEDED)
+                entries = list(seeding.seed(source, lab.scope, schema, spectator, native=True).entries)
     except IncompleteRead as error:
         assert "was changed while it was read" in error.message
     else:
