@@ -84,7 +84,7 @@ def command(**given: Any) -> int:
         verify_repair.write_ldif(reports, given)
         if held.news():
             _say(reports, given)
-    return worst([report.verdict for report in reports]).exit_code
+        return held.kept(worst([report.verdict for report in reports]).exit_code)
 
 
 def _state(found: Sequence[Pairing], given: options.Given) -> Path | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,8 +15,9 @@ import click
 from ldaprepl.cli import options
 from ldaprepl.cli.pairing import Pairing
 from ldaprepl.domain.verdict import VerifyReport
-from ldaprepl.errors import UsageError
+from ldaprepl.errors import ExitCode, LdapreplError, UsageError
 from ldaprepl.ports import Directory
+from ldaprepl.report.values import printable
 from ldaprepl.verify import Options, Tools, verify
 
 if TYPE_CHECKING:
@@ -53,6 +54,10 @@ class Amnesia:
     def news(self) -> bool:
         """Everything is to be said."""
         return True
+
+    def kept(self, verdict: ExitCode) -> ExitCode:
+        """Remember this run, when all is said; the exit code."""
+        return verdict
 
 
 class Memory(Amnesia):
@@ -98,10 +103,27 @@ class Memory(Amnesia):
         """Whether there is anything to say: always, but for --cron."""
         return self._news or not self._given["cron"]
 
+    def kept(self, verdict: ExitCode) -> ExitCode:
+        """The same. What was proven stays the exit code where it cannot be remembered: a divergence must not look like
+        trouble with a disk. Without a finding a run that was to remember, and did not, is not done: `LdapreplError`.
+        """
+        if not self._given["quiet"]:
+            for note in self._state.notes:
+                options.notice(note)
+        try:
+            self._state.save()
+        except LdapreplError as error:
+            said = LdapreplError(f"{error.message}; this run is not remembered", error.cure)
+            if verdict is ExitCode.OK:
+                raise said from None
+            with suppress(OSError):  # standard error takes nothing either
+                click.echo(f"ldaprepl: {printable(str(said))}", err=True)
+        return verdict
+
 
 @contextmanager
 def memory_of(given: options.Given) -> Iterator[Amnesia]:
-    """The memory of this run; kept when the block ends well. Raises `UsageError`, `AlreadyRunning`."""
+    """The memory of this run. Raises `UsageError`, `AlreadyRunning`."""
     path: Path | None = given["state"]
     if path is None:
         for option in ("cron", "since_last"):
@@ -113,12 +135,7 @@ def memory_of(given: options.Given) -> Iterator[Amnesia]:
     from ldaprepl.wire.verifystate import VerifyState
 
     with locked(path, "verify"):
-        state = VerifyState(path)
-        yield Memory(state, given)
-        if not given["quiet"]:
-            for note in state.notes:
-                options.notice(note)
-        state.save()
+        yield Memory(VerifyState(path), given)
 
 
 def _keys(pairing: Pairing) -> list[PairKey]:

@@ -6,12 +6,15 @@ The fears: a mail every hour, no mail at all, a mail that says nothing.
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from remembering import COUNT, Memory, describe, follower, found, master, people, settled, twin, unit
 from replication import with_admin
-from verifying import SlapdFactory, verify
+from verifying import ADMIN, SECRET, SlapdFactory, verify
 
 from ldaprepl.domain.sample import SUFFIX
 from ldaprepl.wire.slapdproc import Slapd
@@ -43,6 +46,32 @@ def test_new_then_known_then_resolved(memory: Memory) -> None:
     (resolved,) = second.consumer["resolved"]
     assert (resolved["kind"], resolved["dn"]) == ("extra", extra)
     assert memory.full().consumer["resolved"] == []
+
+
+@pytest.mark.parametrize("stderr", ["heard", "full"])
+def test_a_verdict_outlives_a_full_disk(memory: Memory, tmp_path: Path, stderr: str) -> None:
+    """A divergence must not look like trouble with the state file; nothing wrong, and not remembered, is not done."""
+    begin = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10));"
+    script = f"{begin} import sys; from ldaprepl.cli.main import main; main()"
+    pair = ["--provider", memory.provider.ldap_uri, "--consumer", memory.consumers[0].ldap_uri, "-b", SUFFIX]
+    command = [sys.executable, "-c", script, "verify", *pair, "-D", ADMIN, "--state", str(memory.state)]
+
+    def run() -> tuple[int, str, str]:
+        environment = {**os.environ, "LDAPREPL_PASSWORD": SECRET}
+        with Path("/dev/full").open("w") as full:
+            errors = full if stderr == "full" else subprocess.PIPE
+            done = subprocess.run(
+                command, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment, check=False
+            )
+        return done.returncode, done.stdout, done.stderr or "this run is not remembered"
+
+    code, out, said = run()
+    assert (code, "EQUAL" in out) == (3, True) and "this run is not remembered" in said
+    with_admin(memory.consumers[0]).delete_s(people(with_admin(memory.provider), 1)[0])
+    code, out, said = run()
+    assert (code, "DIVERGED" in out) == (1, True) and "this run is not remembered" in said
+    assert not memory.state.exists()
+    assert memory.full().findings[0]["since"] == "new"
 
 
 def test_without_a_state_nothing_is_new(memory: Memory, tmp_path: Path) -> None:
