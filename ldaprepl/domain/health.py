@@ -151,7 +151,7 @@ class SidHealth(NamedTuple):
 
     `newest` is the newest stamp that a provider (`holder`) has, `held` ours. `lag` is the age in seconds of the oldest
     change known to be lacking, None where nothing is; `exact` False: it may be older. `changes` are entries; None
-    where none were seen, which proves nothing.
+    where none were seen, which proves nothing; `every` False: more may be lacking than were seen.
     """
 
     sid: int
@@ -162,6 +162,7 @@ class SidHealth(NamedTuple):
     lag: float | None = None
     changes: int | None = 0
     exact: bool = True
+    every: bool = True
 
     @property
     def name(self) -> str:

@@ -187,7 +187,8 @@ def _sid(sid: int, evidence: Evidence, reference: Reference, debt: Debt | None, 
     held = evidence.sight.csns.get(sid)
     late = debt is not None or standing in (Standing.BEHIND, Standing.MISSING)
     changes = (lacking.entries or (0 if lacking.complete else None)) if late else 0
-    return SidHealth(sid, standing, newest, held, holder, lag, changes, exact or debt is None)
+    every = lacking.complete or not late
+    return SidHealth(sid, standing, newest, held, holder, lag, changes, exact or debt is None, every)
 
 
 def _lag(sids: Sequence[SidHealth], policy: Policy) -> list[Finding]:
@@ -199,7 +200,8 @@ def _lag(sids: Sequence[SidHealth], policy: Policy) -> list[Finding]:
     changes = sum(sid.changes or 0 for sid in late)
     bound = "" if worst.exact else "at least "
     if changes:
-        what = f"{counted(changes, 'change')} behind, the oldest {bound}{words(seconds)} old"
+        least = "" if all(sid.every for sid in late) else "at least "
+        what = f"{least}{counted(changes, 'change')} behind, the oldest {bound}{words(seconds)} old"
     elif any(sid.changes is None for sid in late):
         what = f"behind for {bound}{words(seconds)}; {_UNSEEN}"
     else:

@@ -47,7 +47,8 @@ def details(health: Health) -> list[str]:
         lines.append(f"{server.status.name}: {role} {printable(server.uri)}: {sentence(server)}")
         for sid in server.sids:
             held = sid.held.raw if sid.held else "no stamp"
-            seen = "" if sid.changes is None else f", {counted(sid.changes, 'change')}"
+            least = "" if sid.every else "at least "
+            seen = "" if sid.changes is None else f", {least}{counted(sid.changes, 'change')}"
             lag = f", lag {words(sid.lag)}{seen}" if sid.lag is not None else ""
             lines.append(f"  server ID {sid.name}: {sid.standing.value}{lag} ({held})")
         for finding in server.findings:

@@ -75,7 +75,8 @@ def _standing(sid: SidHealth) -> str:
         return "= in its scope"
     if sid.changes is None:
         return f"behind, {age}"
-    return f"{sid.changes:,} behind, {age}" if sid.changes else f"deletes behind, {age}"
+    more = "" if sid.every else "+"
+    return f"{sid.changes:,}{more} behind, {age}" if sid.changes else f"deletes behind, {age}"
 
 
 def _painted(text: str, status: Status) -> str:

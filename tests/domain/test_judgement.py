@@ -80,7 +80,7 @@ def test_what_could_not_be_asked_for_is_not_called_deletes() -> None:
     some = health(sight(csn(9), csn(999, 2)), reference(csn(1), csn(120, 2)),
                   lacking={1: Lacking(2, csn(5)), 2: Lacking(complete=False)})  # fmt: skip
     assert some.changes == 2
-    assert some.findings[0].text.startswith("2 changes behind, the oldest at least 2 min old")
+    assert some.findings[0].text.startswith("at least 2 changes behind, the oldest at least 2 min old")
 
 
 def test_of_a_partial_replica_nothing_is_said_to_be_lacking_nor_not() -> None:

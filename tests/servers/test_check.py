@@ -33,6 +33,7 @@ from replication import (
     with_admin,
 )
 
+from ldaprepl.cli.main import run
 from ldaprepl.wire.slapdconf import Database, SlapdConf
 
 pytest_plugins = ("checking",)
@@ -103,7 +104,8 @@ def test_a_consumer_that_stopped_replicating(pair, check) -> None:
     provider, consumer = pair(tree(changes, [changes["three"], stamp(9 * HOUR, 2)]), tree({}, [first]))
     found = check([provider], [consumer])
     assert found.code == CRITICAL
-    assert f"{consumer.ldap_uri}: 3 changes behind, the oldest at least 9 h old (server IDs 001, 002)" in found.line
+    said = "at least 3 changes behind, the oldest at least 9 h old (server IDs 001, 002)"
+    assert f"{consumer.ldap_uri}: {said}" in found.line
     assert "lag=32" in found.out
     assert "changes=3;" in found.out
 
@@ -168,15 +170,17 @@ def test_a_state_file_sees_through_an_entry_that_always_changes(pair, check, tmp
     assert json.loads(state.read_text())["debts"] == first
 
 
-def test_a_size_limit_makes_at_least(slapd: SlapdFactory, check) -> None:
+def test_a_size_limit_makes_at_least(slapd: SlapdFactory, check, capsys: pytest.CaptureFixture[str]) -> None:
     changes = {f"n{number}": stamp(HOUR - number) for number in range(8)}
     conf = SlapdConf(Database(sizelimit="3", lines=("overlay syncprov",)), modules=("syncprov",), server_id=1)
     provider = loaded(slapd(conf), tree(changes, [changes["n7"]]))
     consumer = loaded(slapd(), tree({}, [stamp(2 * HOUR)]))
     found = check([provider], [consumer])
-    assert (found.code, "3 changes behind, the oldest at least 60 min old" in found.line) == (CRITICAL, True), (
-        found.line
-    )
+    said = f"{consumer.ldap_uri}: at least 3 changes behind, the oldest at least 60 min old (server ID 001)"
+    assert (found.code, said in found.line) == (CRITICAL, True), found.line
+    assert "lag 60 min, at least 3 changes" in check([provider], [consumer], "--format", "text").out
+    run(["status", "-b", SUFFIX, "--provider", provider.ldap_uri, "--consumer", consumer.ldap_uri])
+    assert "3+ behind, 60 min" in capsys.readouterr().out
 
 
 # -- neither in sync nor behind --------------------------------------------------------------------------------------
