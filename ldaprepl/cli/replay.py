@@ -23,7 +23,8 @@ from ldaprepl.protocol.messages import decode_entry, decode_values
 from ldaprepl.replay import Run, Settings, Tools, check, dry_run, explain, named
 from ldaprepl.report import replay as words
 from ldaprepl.wire.directory import LdapDirectory
-from ldaprepl.wire.endpoint import Endpoint
+from ldaprepl.wire.endpoint import Endpoint, Sasl
+from ldaprepl.wire.plain import by_hand
 from ldaprepl.wire.replaystate import RejectsFile, open_book
 from ldaprepl.wire.replogfile import ReplogFile, status_of
 from ldaprepl.wire.stream import open_stream
@@ -163,6 +164,10 @@ def _apply(given: options.Given, opened: contextlib.ExitStack) -> int:
     settings = _settings(given)
     folder = given["state"] or options.state_folder()
     endpoint = _consumer(given)
+    if given["verify_after"]:  # what cannot be compared is said before anything is written
+        for each in _both(given):
+            if isinstance(each.bind, Sasl):
+                by_hand(each.bind)
     book = opened.enter_context(open_book(folder, given["consumer"]))
     rejects = given["rejects"] or book.path.with_suffix(".rej")
     _not_among(rejects, given["files"])
@@ -176,11 +181,11 @@ def _apply(given: options.Given, opened: contextlib.ExitStack) -> int:
     run = Run(target, book, RejectsFile(rejects), Tools(time, bar, notice), settings, str(rejects))
     try:
         run.replay(_logs(given, opened))
+        checks = _check(given, opened, run.to_check()) if given["verify_after"] else None
     except BaseException:
         bar.close()
         _emit_run(given, run)
         raise
-    checks = _check(given, opened, run.to_check()) if given["verify_after"] else None
     bar.close()
     return _emit_run(given, run, checks)
 
@@ -239,12 +244,13 @@ def _consumer(given: options.Given) -> Endpoint:
     return options.consumer_endpoints({**given, "consumers": (given["consumer"],)})[0]
 
 
+def _both(given: options.Given) -> tuple[Endpoint, Endpoint]:
+    return options.provider_endpoint(given), _consumer(given)
+
+
 def _check(given: options.Given, opened: contextlib.ExitStack, dns: Sequence[str]) -> tuple[Check, ...]:
     """The DNs on both servers, read by other code than that which wrote."""
-    provider, consumer = (
-        LdapDirectory(opened.enter_context(open_stream(endpoint)))
-        for endpoint in (options.provider_endpoint(given), _consumer(given))
-    )
+    provider, consumer = (LdapDirectory(opened.enter_context(open_stream(each))) for each in _both(given))
     attrs, exattrs = (options.names_in(given[key]) for key in ("attrs", "exattrs"))
     scope = ReplicationScope(given["base"], attrs=attrs or ("*",), exattrs=exattrs)
     comparer = Comparer(provider.schema(), scope, decode_entry, decode_values)

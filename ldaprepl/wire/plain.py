@@ -8,7 +8,7 @@ has to do). It knows what `Endpoint` knows: no bind, simple bind, SASL EXTERNAL 
 from __future__ import annotations
 
 import socket
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ldaprepl.errors import ProtocolViolation, Refused, ServerUnavailable, UsageError
 from ldaprepl.protocol.frames import FrameReader, Op
@@ -17,6 +17,9 @@ from ldaprepl.protocol.requests import bind_external, bind_sasl, bind_simple, ex
 from ldaprepl.protocol.results import SUCCESS, name_of
 from ldaprepl.wire.endpoint import Anonymous, Endpoint, Sasl, Simple
 from ldaprepl.wire.secured import bind_refused, starttls_refused, tls_context, tls_failed, unreachable
+
+if TYPE_CHECKING:
+    from ldaprepl.domain.secret import Secret
 
 _START_TLS = "1.3.6.1.4.1.1466.20037"  # RFC 4511, section 4.14
 _STARTTLS_ID, _BIND_ID = 1, 2
@@ -84,18 +87,26 @@ def _bind(connected: socket.socket, endpoint: Endpoint) -> None:
         raise bind_refused(endpoint, result.code, result.text)
 
 
-def _bind_scram(connected: socket.socket, endpoint: Endpoint, bind: Sasl) -> None:
-    """SCRAM, the one family of SASL mechanisms that is done by hand; it leaves the connection as it is."""
-    from ldaprepl.protocol.scram import HASHES, Scram
+def by_hand(bind: Sasl) -> Secret:
+    """The password of a SASL bind that needs no libsasl. Raises `UsageError` for all others."""
+    from ldaprepl.protocol.scram import HASHES
 
     if bind.mechanism not in HASHES or bind.password is None:
         raise UsageError(
-            f"{bind.mechanism} is for sync only: what reads and compares does without libsasl",
+            f"{bind.mechanism} is only for what sync and replay write: what compares does without libsasl",
             f"Use --sasl EXTERNAL, a simple bind, or one of {', '.join(sorted(HASHES))}.",
         )
+    return bind.password
+
+
+def _bind_scram(connected: socket.socket, endpoint: Endpoint, bind: Sasl) -> None:
+    """SCRAM, the one family of SASL mechanisms that is done by hand; it leaves the connection as it is."""
+    from ldaprepl.protocol.scram import Scram
+
+    password = by_hand(bind)
     import secrets
 
-    scram = Scram(bind.mechanism, bind.name, bind.password.reveal_bytes(), secrets.token_urlsafe(18), bind.authzid)
+    scram = Scram(bind.mechanism, bind.name, password.reveal_bytes(), secrets.token_urlsafe(18), bind.authzid)
     answer = _ask(connected, bind_sasl(_BIND_ID, bind.mechanism, scram.first()), _BIND_ID, endpoint)
     if answer.code == _IN_PROGRESS:
         reply = scram.final(answer.value or b"")

@@ -330,6 +330,9 @@ def test_explain_and_verify_after_look_at_both_servers(
     with connect(provider) as there, connect(here.consumer) as connection:
         ((_, attributes),) = there.search_s(lost, ldap.SCOPE_BASE, attrlist=["*"])
         connection.add_s(lost, list(attributes.items()))
+    # what was done is told although the other side cannot be asked what it has
+    report = here.replay(here.log, "--verify-after", "--provider", "ldap://127.0.0.1:1", code=3)
+    assert (report["checks"], report["applied"]) == (None, 0)
     report = here.replay(here.log, "--verify-after", *both)
     assert (report["settled"], report["earlier"], report["applied"]) == (1, [], 0)
 

@@ -75,7 +75,20 @@ def test_a_wrong_password(pair: Pair, tmp_path: Path, capsys: pytest.CaptureFixt
 
 def test_what_only_libsasl_can_do_is_said(pair: Pair, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["verify", *pair("DIGEST-MD5")]) == 2
-    assert "DIGEST-MD5 is for sync only" in capsys.readouterr().err
+    assert "DIGEST-MD5 is only for what sync and replay write" in capsys.readouterr().err
+
+
+def test_replay_does_not_write_first_and_then_find_that_it_cannot_compare(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = tmp_path / "replog"
+    log.write_text("")
+    nobody = ["--provider", "ldap://127.0.0.1:1", "--consumer", "ldap://127.0.0.1:2", "-b", BASE]
+    (tmp_path / "pw").write_text("x")
+    who = ["--sasl", "DIGEST-MD5", "-D", "p1", "-y", str(tmp_path / "pw")]
+    line = ["replay", str(log), *nobody, *who, "--state", str(tmp_path / "state"), "--verify-after"]
+    assert run(line) == 2
+    assert "what compares does without libsasl" in capsys.readouterr().err and not (tmp_path / "state").exists()
 
 
 def test_a_mechanism_that_is_not_there(pair: Pair, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
