@@ -7,7 +7,7 @@ that neither is credited with what it had not.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from ldaprepl.domain.compare import Comparer, Divergence
@@ -95,6 +95,23 @@ def provider_stamps(provider: Directory, base: str) -> tuple[CsnSet, bool]:
     if not stamps:
         return newest, True
     return stamps.merged(CsnSet(newest[sid] for sid in newest if sid in stamps)), False
+
+
+def known_stamps(provider: Directory, base: str, consumers: Iterable[CsnSet]) -> CsnSet:
+    """What the dump of a provider proves that it has had: as `provider_stamps`, and the server IDs which its contextCSN
+    does not list yet, where an entry is as new as what the contextCSNs of `consumers` say of them.
+
+    For causes and notes alone: by such an ID nothing is called late, for entries that were loaded keep foreign IDs too.
+    """
+    stamps, _ = provider_stamps(provider, base)
+    if not isinstance(provider, Still):
+        return stamps
+    said = [held for held in consumers if held]
+    newest = provider.newest()
+    new = {sid for held in said for sid in held if sid not in stamps and sid in newest}
+    return stamps.merged(
+        CsnSet(newest[sid] for sid in new if all(newest[sid] >= held[sid] for held in said if sid in held))
+    )
 
 
 def _notes(target: CsnSet, have: CsnSet, guessed: bool) -> tuple[str, ...]:

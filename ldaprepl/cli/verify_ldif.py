@@ -21,7 +21,7 @@ from ldaprepl.domain.standardschema import STANDARD
 from ldaprepl.domain.verdict import Problem, VerifyReport
 from ldaprepl.errors import LdapreplError, UsageError
 from ldaprepl.explain import explain
-from ldaprepl.imagecheck import provider_stamps
+from ldaprepl.imagecheck import known_stamps
 from ldaprepl.ports import Directory
 from ldaprepl.protocol.messages import decode_values
 from ldaprepl.verify import Options, Tools, undecided, verify
@@ -68,7 +68,8 @@ def compared(given: options.Given) -> VerifyReport:
             asked = LdapWitness(master) if isinstance(master, LdapDirectory) else None
             stored = report.contextcsn
             if asked is None and stored:  # the dump of a running provider proves more than the contextCSN in it
-                report = replace(report, contextcsn=provider_stamps(master, scope.base)[0])
+                held = [consumer.contextcsn for consumer in report.consumers]
+                report = replace(report, contextcsn=known_stamps(master, scope.base, held))
             report = explain(report, asked, witnesses(copies), scope, datetime.now(UTC))
             report = replace(report, contextcsn=stored)
         except UsageError:

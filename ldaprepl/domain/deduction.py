@@ -115,10 +115,15 @@ def notes(setting: Setting) -> list[str]:
     standing = setting.consumer.standing(setting.provider)
     said = []
     if standing.extra:
-        said.append(
-            f"the consumer's contextCSN has server ID {sid_list(standing.extra)}, which the provider's has not:"
-            " something writes on the consumer, and it does not come back"
-        )
+        words = f"the consumer's contextCSN has server ID {sid_list(standing.extra)}, which the provider's has not"
+        if setting.image:
+            words += (
+                " in its dump: something writes on the consumer, or the dump is older (that of a running slapd lacks"
+                " what came after its last checkpoint)"
+            )
+        else:
+            words += ": something writes on the consumer, and it does not come back"
+        said.append(words)
     if standing.ahead and not setting.image:
         said.append(
             f"the consumer's contextCSN is newer than the provider's for server ID {sid_list(standing.ahead)}: the"

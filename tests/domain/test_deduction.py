@@ -242,7 +242,9 @@ def test_signs_in_the_contextcsns_alone() -> None:
     assert notes(replace(setting(20, 30), image=True)) == [], "a delete is in no dump, and the consumer's may be newer"
     other = replace(setting(), consumer=CsnSet.parse([csn(30), csn(1, 2)]))
     (local,) = notes(other)
-    assert "002" in local
+    assert "002" in local and "dump" not in local
+    (unsure,) = notes(replace(other, image=True))
+    assert "002" in unsure and "checkpoint" in unsure
     (clock,) = notes(setting(200, 30))
     assert "clock" in clock
     assert notes(replace(setting(20, 30), provider=CsnSet())) == []

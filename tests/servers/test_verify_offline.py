@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -207,6 +208,25 @@ def test_a_running_provider_has_not_gone_back(slapd: SlapdFactory, tmp_path: Pat
     run = compare("--ldif", tmp_path / "p", dumped)
     assert (count, run.code) == (1, 0)
     assert not any("went back" in note for note in run.consumer["notes"])
+
+
+def test_the_first_changes_under_a_new_server_id_are_no_stranger(slapd: SlapdFactory, tmp_path: Path) -> None:
+    """Data of another server, then a first write: the provider's own server ID is in its entries and not stored yet."""
+    provider = slapd(replace(conf("overlay syncprov", modules=("syncprov",)), server_id=7))
+    provider.load(map(entry_text, stamped(directory(60))), write_csn=True)
+    provider.start()
+    add_unit(with_admin(provider), "first")
+    consumer = follower(slapd, provider)
+    ours, theirs = slapcat(provider, tmp_path / "p"), slapcat(consumer, tmp_path / "c")
+    stored = [re.findall("(?m)^contextCSN: .*#(...)#", dump.read_text()) for dump in (ours, theirs)]
+    if stored != [["000"], ["000", "007"]]:
+        pytest.skip("this slapd stores it at once")
+    run = compare("--ldif", ours, theirs)
+    assert run.code == 0
+    assert not any("007" in note for note in run.consumer["notes"]), run.consumer["notes"]
+    ours.write_text(re.sub("(?m)^(entryCSN: .*)#007#", r"\1#000#", ours.read_text()))
+    (note,) = (note for note in compare("--ldif", ours, theirs).consumer["notes"] if "007" in note)
+    assert "something writes on the consumer, or the dump is older" in note
 
 
 def test_a_delete_just_before_the_dump_of_a_running_provider(slapd: SlapdFactory, tmp_path: Path) -> None:
