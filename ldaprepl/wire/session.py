@@ -236,18 +236,12 @@ def open_session(endpoint: Endpoint) -> Session:
     if secure:
         _try_plainly(endpoint)
     try:
-        connection = _Connection(endpoint.uri, bytes_mode=False)
-        connection.protocol_version = 3
-        connection.set_option(ldap.OPT_REFERRALS, 0)
-        connection.set_option(ldap.OPT_DEREF, ldap.DEREF_NEVER)
-        connection.set_option(ldap.OPT_NETWORK_TIMEOUT, min(endpoint.timeout, _CONNECT_TIMEOUT))
-        connection.set_option(ldap.OPT_TIMEOUT, endpoint.timeout)
-        if secure:
-            _prepare_tls(connection, endpoint)
-        if endpoint.starttls:
-            connection.start_tls_s()
-        _bind(connection, endpoint)
-        _make_blocking(connection, endpoint.timeout)
+        session = Session(endpoint, _Connection(endpoint.uri, bytes_mode=False))
+        try:
+            _let_in(session.connection, endpoint, secure)
+        except BaseException:
+            session.close()  # or the server would be held for as long as somebody holds the error
+            raise
     except ldap.INVALID_CREDENTIALS as error:
         raise Refused(
             f"{endpoint.uri} does not let {endpoint.bind} in: wrong password, or no such identity",
@@ -258,7 +252,21 @@ def open_session(endpoint: Endpoint) -> Session:
         raise unreachable(endpoint.uri, TimeoutError(_words(error))) from error
     except ldap.LDAPError as error:
         raise Refused(f"{endpoint.uri} does not let {endpoint.bind} in ({_words(error)})") from error
-    return Session(endpoint, connection)
+    return session
+
+
+def _let_in(connection: Any, endpoint: Endpoint, secure: bool) -> None:
+    connection.protocol_version = 3
+    connection.set_option(ldap.OPT_REFERRALS, 0)
+    connection.set_option(ldap.OPT_DEREF, ldap.DEREF_NEVER)
+    connection.set_option(ldap.OPT_NETWORK_TIMEOUT, min(endpoint.timeout, _CONNECT_TIMEOUT))
+    connection.set_option(ldap.OPT_TIMEOUT, endpoint.timeout)
+    if secure:
+        _prepare_tls(connection, endpoint)
+    if endpoint.starttls:
+        connection.start_tls_s()
+    _bind(connection, endpoint)
+    _make_blocking(connection, endpoint.timeout)
 
 
 def _try_plainly(endpoint: Endpoint) -> None:
