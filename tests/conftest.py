@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from tls import Authority
 
 from ldaprepl.cli import ldaprc
@@ -24,6 +25,17 @@ from ldaprepl.wire.slapdproc import Slapd
 SERVERS = Path(__file__).parent / "servers"
 FOR_TESTS = {"LDAPREPL_LONG", "LDAPREPL_HISTORIES", "LDAPREPL_STORM_RUNS", "LDAPREPL_SLAPD", "LDAPREPL_COMPATIBILITY"}
 SlapdFactory = Callable[..., Slapd]
+
+
+# The load of the machine is no failure. In a pipeline the examples of a test are always the same; at home they are new
+# ones in every run.
+settings.register_profile(
+    "ours",
+    deadline=None,
+    derandomize=bool(os.environ.get("CI")),
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("ours")
 
 
 def pytest_configure() -> None:

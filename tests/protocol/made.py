@@ -7,11 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from hypothesis import settings
 from hypothesis import strategies as st
-
-settings.register_profile("no deadline", deadline=None)  # or the load of the machine would be a failure
-settings.load_profile("no deadline")
 
 BULK = 100
 ENTRY, DONE, REFERENCE, INTERMEDIATE, EXTENDED = 0x64, 0x65, 0x73, 0x79, 0x78
