@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ import ldap
 import pytest
 from conftest import SlapdFactory
 from oldmaster import BASE, REPLICA, OldMaster
+from verifying import PATIENCE, Gate
 
 from ldaprepl.domain.syncrun import Mode
 from ldaprepl.replay import explain
@@ -34,7 +35,6 @@ pytestmark = pytest.mark.servers
 UPDATER = f"cn=updater,{BASE}"
 # A rename is logged without its stamps, and 2.2 and 2.3 give the master's entry new ones.
 STAMPS = ("-x", "entryCSN", "-x", "modifyTimestamp", "-x", "modifiersName")
-PATIENCE = 60.0
 
 
 @dataclass
@@ -45,6 +45,7 @@ class Site:
     consumer: Slapd
     folder: Path
     slapd: SlapdFactory
+    gate: Gate | None = None  # the way of `replay` to the consumer, if there is one
 
     @property
     def log(self) -> Path:
@@ -55,8 +56,9 @@ class Site:
 
     def command(self, *more: str | Path) -> list[str]:
         files = [str(word) for word in more] or [str(self.log)]
+        uri = self.gate.uri if self.gate else self.consumer.ldap_uri
         return [
-            sys.executable, "-m", "ldaprepl", "replay", *files, "--consumer", self.consumer.ldap_uri, "-D", UPDATER,
+            sys.executable, "-m", "ldaprepl", "replay", *files, "--consumer", uri, "-D", UPDATER,
             "--state", str(self.folder / "state"), "--format", "json",
         ]  # fmt: skip
 
@@ -114,14 +116,15 @@ def wait_until(done: Callable[[], object], what: str) -> None:
 
 def reached(folder: Path) -> int:
     """How far the book says the log was applied, in bytes."""
+    return in_book(folder, "SELECT coalesce(max(end), 0) FROM file")
+
+
+def in_book(folder: Path, question: str, *words: str) -> int:
+    """A number; 0 while there is no book or it does not say."""
     for path in (folder / "state").glob("replay-*.sqlite"):
-        base = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-        try:
-            return int(base.execute("SELECT coalesce(max(end), 0) FROM file").fetchone()[0])
-        except sqlite3.OperationalError:
-            return 0
-        finally:
-            base.close()
+        with suppress(sqlite3.OperationalError), closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as base:
+            row = base.execute(question, words).fetchone()
+            return int(row[0]) if row else 0
     return 0
 
 
@@ -162,17 +165,19 @@ def test_thousands_of_changes_with_kills_and_refusals(site: Callable[..., Site])
         here.master.modify(lost)
         here.master.churn(1000)
     size = here.log.stat().st_size
-    for part in (0.2, 0.5, 0.8):
-        process = subprocess.Popen(
-            here.command(), env=here.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
-        wait_until(
-            lambda share=part, run=process: reached(here.folder) > size * share or run.poll() is not None, "slow"
-        )
-        assert process.poll() is None, process.communicate()
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-    report = here.replay(code=1)
+    marks = [size * 0.2, size * 0.5, size * 0.8]
+    with Gate(here.consumer, lambda: bool(marks[:1]) and marks[:1] < [reached(here.folder)], each=20) as here.gate:
+        while marks:
+            process = subprocess.Popen(
+                here.command(), env=here.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            )
+            assert here.gate.reached.wait(PATIENCE), process.communicate()
+            process.kill()
+            process.communicate()
+            marks.pop(0)
+            here.gate.again()
+        report = here.replay(code=1)
+        assert here.replay(code=1)["applied"] == 0
     refused = report["refused"] + report["earlier"]
     assert sorted((one["dn"], one["kind"], one["reason"]) for one in refused) == sorted(
         [(clash, "add", "68 entryAlreadyExists"), *[(lost, "modify", "32 noSuchObject")] * 3]
@@ -187,7 +192,6 @@ def test_thousands_of_changes_with_kills_and_refusals(site: Callable[..., Site])
     }  # fmt: skip
     # and nothing else is wrong
     assert here.verify() == {"missing": (lost,), "identity": (clash,)}
-    assert here.replay(code=1)["applied"] == 0
 
 
 def test_rotated_and_gzipped_files_may_be_given_again(site: Callable[..., Site]) -> None:
@@ -254,28 +258,24 @@ def test_follow_keeps_up_over_rotation_and_a_consumer_that_goes_away(site: Calla
 
 def at(folder: Path, log: Path) -> int:
     """How far the file that bears this name now was applied."""
-    (path,) = (folder / "state").glob("replay-*.sqlite")
-    base = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-    try:
-        row = base.execute("SELECT end FROM file WHERE path = ? ORDER BY id DESC", (str(log),)).fetchone()
-        return int(row[0]) if row else 0
-    finally:
-        base.close()
+    return in_book(folder, "SELECT end FROM file WHERE path = ? ORDER BY id DESC", str(log))
 
 
 def test_a_consumer_that_dies_is_gone_on_with(site: Callable[..., Site]) -> None:
     here = site(seed=5)
     here.master.churn(600)
-    process = subprocess.Popen(
-        here.command(), env=here.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    wait_until(lambda: reached(here.folder) > 20_000 or process.poll() is not None, "the first changes")
-    here.consumer.kill()
-    out, err = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 3, err
-    first = json.loads(out)["applied"]
-    here.consumer.start()
-    report = here.replay()
+    with Gate(here.consumer, lambda: reached(here.folder) > 20_000, each=20) as here.gate:
+        process = subprocess.Popen(
+            here.command(), env=here.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        assert here.gate.reached.wait(PATIENCE), "the first changes"
+        here.consumer.kill()
+        here.gate.open()
+        out, err = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 3, err
+        first = json.loads(out)["applied"]
+        here.consumer.start()
+        report = here.replay()
     assert 599 <= first + report["applied"] <= 600 and report["refused"] == []
     assert here.verify() == {}
 

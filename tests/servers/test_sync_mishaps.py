@@ -9,13 +9,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import ldap
 import pytest
 from synclab import BASE, UPDATEDN, Lab, add_person, consumer_conf, provider_conf, seed
 from test_sync_cli import options, state
+from verifying import PATIENCE, Gate
 
 from ldaprepl.cli.main import run
 from ldaprepl.wire.slapdconf import Database, SlapdConf
@@ -32,30 +33,37 @@ def lab(slapd, tmp_path: Path) -> Lab:  # type: ignore[no-untyped-def]  # the fi
     return made
 
 
-def begin(lab: Lab, tmp_path: Path, *more: str, limit: int | None = None) -> subprocess.Popen[str]:
-    """`ldaprepl sync` in a process of its own; `limit`: bytes a file may have."""
+@pytest.fixture
+def gate(lab: Lab) -> Iterator[Gate]:
+    """The way to the consumer. It shuts in the middle of the run, however fast the disk is."""
+    with Gate(lab.consumer, lambda: under_way(lab)) as made:
+        yield made
+
+
+def words(lab: Lab, tmp_path: Path, gate: Gate | None = None) -> list[str]:
+    """The command and its options; by the gate, if there is one."""
+    given = ["sync", *options(lab, tmp_path), *state(tmp_path)]
+    return [gate.uri if gate and word == lab.consumer.ldap_uri else word for word in given]
+
+
+def begin(arguments: list[str], limit: int | None = None) -> subprocess.Popen[str]:
+    """`ldaprepl` in a process of its own; `limit`: bytes a file may have."""
 
     def confine() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell in the background has it ignored
         if limit is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
-    command = [sys.executable, "-m", "ldaprepl", "sync", *options(lab, tmp_path), *state(tmp_path), *more]
+    command = [sys.executable, "-m", "ldaprepl", *arguments]
     pipe = subprocess.PIPE
     return subprocess.Popen(command, stdout=pipe, stderr=subprocess.STDOUT, text=True, preexec_fn=confine)  # noqa: PLW1509
 
 
 def until(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE
     while not condition():
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.005)
-
-
-def stop_in_the_middle(lab: Lab, process: subprocess.Popen[str]) -> None:
-    """Until SIGCONT nothing moves, however fast the disk is."""
-    until(lambda: under_way(lab), process)
-    process.send_signal(signal.SIGSTOP)
 
 
 def under_way(lab: Lab) -> bool:
@@ -63,61 +71,65 @@ def under_way(lab: Lab) -> bool:
         return bool(
             lab.admin(lab.consumer).search_s(f"uid=p{SEEN},ou=people,{BASE}", ldap.SCOPE_BASE, attrlist=["1.1"])
         )
-    except ldap.NO_SUCH_OBJECT:
+    except (ldap.NO_SUCH_OBJECT, ldap.SERVER_DOWN):
         return False
 
 
-def assert_finished_by_the_next(lab: Lab, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["sync", *options(lab, tmp_path), *state(tmp_path)]) == 0
+def assert_finished_by_the_next(lab: Lab, arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(arguments) == 0
     assert "cut off" in capsys.readouterr().out
     lab.assert_equal()
 
 
 @pytest.mark.parametrize(
-    ("number", "code", "words"),
+    "end",
     [
         (signal.SIGINT, 130, "interrupted; what was done so far stays"),
         (signal.SIGTERM, 143, "ended by SIGTERM"),
         (signal.SIGKILL, -9, ""),
     ],
+    ids=["SIGINT", "SIGTERM", "SIGKILL"],
 )
 def test_a_run_is_ended_in_its_middle(
-    lab: Lab, tmp_path: Path, capsys: pytest.CaptureFixture[str], number: int, code: int, words: str
+    lab: Lab, gate: Gate, tmp_path: Path, capsys: pytest.CaptureFixture[str], end: tuple[int, int, str]
 ) -> None:
     """At once: libldap's lock, held when the signal comes, must not hold up the end."""
-    process = begin(lab, tmp_path)
-    stop_in_the_middle(lab, process)
-    meanwhile = run(["sync", *options(lab, tmp_path), *state(tmp_path)])
+    number, code, why = end
+    arguments = words(lab, tmp_path, gate)
+    process = begin(arguments)
+    assert gate.reached.wait(PATIENCE)
+    meanwhile = run(arguments)
     process.send_signal(number)
-    process.send_signal(signal.SIGCONT)
-    said, _ = process.communicate(timeout=20)
+    said, _ = process.communicate(timeout=PATIENCE)
+    gate.open()
     assert meanwhile == 3
     assert "another sync of this pair is running" in capsys.readouterr().err
     assert process.returncode == code
-    assert words in said and "Traceback" not in said
-    assert_finished_by_the_next(lab, tmp_path, capsys)
+    assert why in said and "Traceback" not in said
+    assert_finished_by_the_next(lab, arguments, capsys)
 
 
-def test_the_consumer_is_killed(lab: Lab, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    process = begin(lab, tmp_path)
-    stop_in_the_middle(lab, process)
+def test_the_consumer_is_killed(lab: Lab, gate: Gate, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = words(lab, tmp_path, gate)
+    process = begin(arguments)
+    assert gate.reached.wait(PATIENCE)
     lab.consumer.kill()
-    process.send_signal(signal.SIGCONT)
-    said, _ = process.communicate(timeout=20)
+    gate.open()
+    said, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 3
-    assert lab.consumer.ldap_uri in said and "the next run" in said
+    assert gate.uri in said and "the next run" in said
     lab.consumer.start()
-    assert_finished_by_the_next(lab, tmp_path, capsys)
+    assert_finished_by_the_next(lab, arguments, capsys)
 
 
 def test_the_disk_of_the_state_is_full(lab: Lab, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Everything is written, nothing can be remembered: said, and the state is not taken for damaged."""
-    process = begin(lab, tmp_path, limit=60_000)
-    said, _ = process.communicate(timeout=60)
+    process = begin(words(lab, tmp_path), limit=60_000)
+    said, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 3
     assert "the state file" in said and "cannot be used" in said and "a bug" not in said
     assert not list((tmp_path / "state").glob("*.damaged"))
-    assert_finished_by_the_next(lab, tmp_path, capsys)
+    assert_finished_by_the_next(lab, words(lab, tmp_path), capsys)
 
 
 @pytest.mark.parametrize("whose", ["provider", "consumer"])
@@ -183,18 +195,30 @@ def test_weeks_of_every(slapd, tmp_path: Path) -> None:  # type: ignore[no-untyp
             until(lambda: any("1 deleted" in line for line in lines()), process)
         finally:
             process.terminate()
-        assert process.wait(20) in (0, 143)
+        assert process.wait(PATIENCE) in (0, 143)
     assert all(line.startswith(("up to date: ldap", "done: ldap")) for line in lines()[:-1])
 
 
 def test_sigterm_between_two_runs_is_an_ordinary_end(slapd, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     lab = Lab(slapd(provider_conf()).start(), slapd(consumer_conf()).start(), tmp_path)
     seed(lab.admin())
-    with begin(lab, tmp_path, "--every", "1h") as process:
+    with begin([*words(lab, tmp_path), "--every", "1h"]) as process:
         assert process.stdout is not None
         while not process.stdout.readline().startswith("done:"):
             assert process.poll() is None
         lab.assert_equal()
-        time.sleep(0.2)  # it has said so; now it goes to rest
+        until(lambda: at_rest(process.pid), process)  # it has said so; now it goes there
         process.terminate()
     assert process.returncode == 0
+
+
+def at_rest(pid: int) -> bool:
+    """It sleeps, and has not worked for a while."""
+
+    def seen() -> tuple[str, ...]:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+        return fields[0], *fields[11:13]  # its state, and the time it has worked: proc(5)
+
+    first = seen()
+    time.sleep(0.2)
+    return first[0] == "S" and seen() == first

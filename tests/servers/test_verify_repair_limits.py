@@ -28,7 +28,7 @@ from mendlab import (
     without,
 )
 from replication import context, until, with_admin
-from verifying import ADMIN, SECRET, SlapdFactory, command, conf, environment, filled, verify
+from verifying import ADMIN, PATIENCE, SECRET, Gate, SlapdFactory, command, conf, environment, filled, verify
 
 from ldaprepl.bench import Bench, RepairSettings
 from ldaprepl.cli.output import NoProgress
@@ -263,13 +263,14 @@ def test_an_interrupted_touch(slapd: SlapdFactory) -> None:
     lab = Native(slapd, sample(), stanza)
     lab.harm(all_of(*(extra(f"ou=x{number},{SUFFIX}", number) for number in range(60))))
     before = [line for line in lab.provider.dump().splitlines() if not line.startswith("contextCSN")]
-    words = [*command(lab.provider.ldap_uri, lab.consumer.ldap_uri), "--repair", "touch", "--yes", *FREE]
     untouched = context(lab.provider)
-    running = subprocess.Popen(words, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while context(lab.provider) == untouched:  # without a pause: the next write must find us ready
-        assert running.poll() is None, "it never came to the touch"
-    running.send_signal(signal.SIGINT)
-    assert running.wait() == 130
+    with Gate(lab.provider, lambda: context(lab.provider) != untouched) as gate:  # it waits for the first answer
+        words = [*command(gate.uri, lab.consumer.ldap_uri), "--repair", "touch", "--yes", *FREE]
+        running = subprocess.Popen(words, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        assert gate.reached.wait(PATIENCE), "it never came to the touch"
+        running.send_signal(signal.SIGINT)
+        gate.open()
+        assert running.wait(PATIENCE) == 130
     assert [line for line in lab.provider.dump().splitlines() if not line.startswith("contextCSN")] == before
     assert repair(lab.provider, lab.consumer, "touch", "--yes", *FREE).code == 0
 

@@ -6,14 +6,15 @@ nowhere in what it wrote.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -90,7 +91,7 @@ def command(provider: str, *consumers: str, base: str = SUFFIX, bind: str | None
     words = [sys.executable, "-m", "ldaprepl", "verify", "--provider", provider, "-b", base]
     words += [word for consumer in consumers for word in ("--consumer", consumer)]
     words += ["-D", bind] if bind else []
-    return [*words, "--format", "json", "--settle", "0", "--timeout", "20"]
+    return [*words, "--format", "json", "--settle", "0"]
 
 
 def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -184,9 +185,9 @@ class Relay:
         left = self.after
         with suppress(OSError):
             while left and (data := server.recv(min(left, 65536))):
+                self.passed += len(data)  # who has read them may ask for it
                 client.sendall(data)
                 left -= len(data)
-                self.passed += len(data)
         if left:
             return
         self.then()
@@ -196,6 +197,49 @@ class Relay:
         with suppress(OSError):
             while self.goes_on and (data := server.recv(65536)):
                 client.sendall(data)
+
+
+class Gate(Relay):
+    """A way to a server on which the answers wait once `shut` is true, however fast or slow this machine is, until
+    `open` is called: what is on its way then stays there. `each` so many answers, `shut` is asked."""
+
+    def __init__(self, server: HasUri, shut: Callable[[], bool], each: int = 1) -> None:
+        super().__init__(server, -1)
+        self._shut = shut
+        self._each = each
+        self._opened = threading.Event()
+
+    def open(self) -> None:
+        self._opened.set()
+
+    def again(self) -> None:
+        """Let go who waits, who has been killed meanwhile, and be ready for the next."""
+        self.open()
+        self.reached.clear()
+        self._opened.clear()
+
+    def __exit__(self, *why: object) -> None:
+        self.open()
+        super().__exit__(*why)
+
+    def _answer(self, server: socket.socket, client: socket.socket) -> None:
+        with suppress(OSError):
+            for turn in itertools.count():
+                if not (data := server.recv(65536)):
+                    break
+                if turn % self._each == 0 and not self._opened.is_set() and self._shut():
+                    self.reached.set()
+                    self._opened.wait(PATIENCE)
+                client.sendall(data)
+            client.shutdown(socket.SHUT_RDWR)
+
+
+@contextmanager
+def nobody() -> Iterator[str]:
+    """A URI where nobody answers, nor will while this lasts: a port that was let go may be another's at once."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield f"ldap://127.0.0.1:{held.getsockname()[1]}"
 
 
 def rubbish(answer: bytes) -> socket.socket:
