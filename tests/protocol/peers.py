@@ -25,7 +25,7 @@ class Libldap:
 
     def __init__(self) -> None:
         ours, self._server = socket.socketpair()
-        self._server.settimeout(10)
+        self._server.settimeout(120)
         self._client = ldap.initialize("ldap://libldap", fileno=ours.detach())  # libldap closes it
 
     def __enter__(self) -> Libldap:
@@ -57,7 +57,7 @@ class Libldap:
         self._server.sendall(data)
         self._server.shutdown(socket.SHUT_WR)  # or libldap would wait for the rest of a message
         try:
-            _, found = self._client.result(1, all=0, timeout=5)
+            _, found = self._client.result(1, all=0, timeout=120)
         except (ldap.LDAPError, UnicodeDecodeError):
             return None
         if not found:

@@ -30,7 +30,7 @@ def check(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("LDAPREPL_PASSWORD", raising=False)
 
     def go(providers: Sequence[Slapd], consumers: Sequence[Slapd] = (), *options: str) -> Checked:
-        arguments = ["check", "-b", SUFFIX, "--recheck", "50ms", "--timeout", "5", *options]
+        arguments = ["check", "-b", SUFFIX, "--recheck", "50ms", "--timeout", "60", *options]
         for server in providers:
             arguments += ["--provider", server.ldap_uri]
         for server in consumers:

@@ -17,6 +17,7 @@ from ldaprepl.wire.slapdproc import Slapd
 from ldaprepl.wire.stream import open_stream
 
 SUFFIX = "dc=example,dc=com"
+PATIENCE = 120.0  # seconds; only a test that fails waits so long
 REPLICA = f"cn=replica,{SUFFIX}"
 DATA = f"""\
 dn: {SUFFIX}
@@ -67,12 +68,12 @@ def entries(server: Slapd) -> int:
         return len(stream.search(SUFFIX, "sub").entries)
 
 
-def logged(server: Slapd, words: str, seconds: float = 10.0) -> bool:
+def logged(server: Slapd, words: str, seconds: float = PATIENCE) -> bool:
     """Whether the server says these words before long."""
     return until(lambda: words in (server.folder / "slapd.log").read_text(errors="replace"), seconds)
 
 
-def until(what: Callable[[], bool], seconds: float = 10.0) -> bool:
+def until(what: Callable[[], bool], seconds: float = PATIENCE) -> bool:
     """Ask until the answer is yes, at most that long."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from replication import context, until
-from verifying import ADMIN, SECRET, Run, SlapdFactory, conf, filled, password_file, verify
+from verifying import ADMIN, PATIENCE, SECRET, Run, SlapdFactory, conf, filled, password_file, verify
 
 from ldaprepl.domain import dn as names
 from ldaprepl.domain.awkward import awkward
@@ -180,5 +180,5 @@ def ldapmodify(server: Slapd, file: Path, folder: Path, *options: str, bind: str
     secret = password_file(folder)
     subprocess.run(
         ["ldapmodify", "-H", server.ldap_uri, "-x", "-D", bind, "-y", str(secret), *options, "-f", str(file)],
-        check=True, capture_output=True, timeout=60,
+        check=True, capture_output=True, timeout=PATIENCE,
     )  # fmt: skip

@@ -19,6 +19,7 @@ from ldaprepl.wire.slapdproc import Slapd
 SUFFIX = "dc=example,dc=com"
 OK, WARNING, CRITICAL, UNKNOWN = range(4)  # what `check` exits with
 HOUR = 3600.0
+PATIENCE = 120.0  # seconds; only a test that fails waits so long
 _PEOPLE = uuid.uuid5(uuid.NAMESPACE_DNS, "people")
 
 
@@ -104,7 +105,7 @@ def context_of(connection: ldap.ldapobject.SimpleLDAPObject) -> list[bytes]:
     return sorted(base.get("contextCSN", []))
 
 
-def until(condition: Callable[[], bool], seconds: float = 30.0, words: Callable[[], str] = str) -> None:
+def until(condition: Callable[[], bool], seconds: float = PATIENCE, words: Callable[[], str] = str) -> None:
     """Wait for it; a test that waits for ever fails instead, with these words."""
     deadline = time.monotonic() + seconds
     while not condition():

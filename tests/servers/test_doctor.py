@@ -28,7 +28,7 @@ class Doctor:
         self._capsys = capsys
 
     def __call__(self, *options: str) -> int:
-        code = run(["doctor", "--format", "json", "--timeout", "5", *options])
+        code = run(["doctor", "--format", "json", "--timeout", "60", *options])
         said = self._capsys.readouterr()
         assert said.out, said.err
         self.servers = {server["uri"]: server for server in json.loads(said.out)["servers"]}
@@ -39,7 +39,7 @@ class Doctor:
         return row["mark"], row["text"], row["cure"]
 
     def text(self, *options: str) -> str:
-        run(["doctor", "--timeout", "5", *options])
+        run(["doctor", "--timeout", "60", *options])
         return self._capsys.readouterr().out
 
 

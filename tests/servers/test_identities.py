@@ -159,8 +159,8 @@ def test_no_password_in_any_text(server: Slapd, authority: Authority, opener: Op
         Endpoint(server.ldap_uri, bind),
         Endpoint(server.ldaps_uri, bind, Tls(cacert=authority.certificate)),
         Endpoint(server.ldaps_uri, bind),  # an authority that we do not know
-        Endpoint(server.ldap_uri.replace("ldap:", "ldaps:"), bind, timeout=2),
-        Endpoint(gone, bind, timeout=2),
+        Endpoint(server.ldap_uri.replace("ldap:", "ldaps:"), bind),
+        Endpoint(gone, bind),
     ):
         with pytest.raises(LdapreplError) as caught:
             open_stream(endpoint, opener)

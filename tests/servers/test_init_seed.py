@@ -12,7 +12,7 @@ from pathlib import Path
 import ldap
 import pytest
 from conftest import SlapdFactory
-from test_init_consumer import PASSWORD, READ_ALL, REPLICA, SUFFIX, SYNCPROV, converged, dump
+from test_init_consumer import PASSWORD, PATIENCE, READ_ALL, REPLICA, SUFFIX, SYNCPROV, converged, dump
 
 from ldaprepl.domain.awkward import CONF_LINES, awkward
 from ldaprepl.domain.entry import Entry
@@ -98,7 +98,7 @@ def test_a_seed_into_a_pipe_leaves_the_pipe_where_it_is(source: Slapd, tmp_path:
     reader.start()
     assert run(source, "--seed", str(pipe)).returncode == 0
     assert pipe.is_fifo()
-    reader.join(30)
+    reader.join(PATIENCE)
     assert read[0].count("\ndn:") > COUNT
 
 

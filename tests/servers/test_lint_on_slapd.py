@@ -9,7 +9,7 @@ from contextlib import suppress
 import ldap
 import pytest
 from conftest import SlapdFactory
-from lintlab import DATA, ENTRIES, REPLICA, SUFFIX, conf_of, entries, judged, logged, stanza, until
+from lintlab import DATA, ENTRIES, PATIENCE, REPLICA, SUFFIX, conf_of, entries, judged, logged, stanza, until
 from tls import Authority
 
 from ldaprepl.domain import cnconfig
@@ -81,7 +81,7 @@ def test_tls_that_fails(case: str, secure: Slapd, authority: Authority, slapd: S
 def test_starttls_yes_goes_on_in_clear(word: str, arrives: bool, provider: Slapd, slapd: SlapdFactory) -> None:
     server = consumer(slapd, stanza(provider.ldap_uri, {"starttls": word})).start()
     assert logged(server, "ldap_start_tls failed (2)")
-    assert until(lambda: entries(server) == ENTRIES, 10.0 if arrives else 0.5) is arrives
+    assert until(lambda: entries(server) == ENTRIES, PATIENCE if arrives else 0.5) is arrives
     assert ("LR502" in judged(conf_of(server))) is arrives
     server.kill()  # a consumer that is connected takes five seconds to stop
 
@@ -159,7 +159,7 @@ def test_limits(code: str, limits: str, whole: bool, slapd: SlapdFactory) -> Non
     source.start()
     server = consumer(slapd, stanza(source.ldap_uri)).start()
     if whole:
-        assert until(lambda: entries(server) == ENTRIES + 600, 20)
+        assert until(lambda: entries(server) == ENTRIES + 600)
         server.kill()  # a consumer that is connected takes five seconds to stop
     else:
         assert logged(server, "Size limit exceeded") and entries(server) <= 500

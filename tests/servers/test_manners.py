@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 from conftest import SlapdFactory
-from replication import HOUR, SUFFIX, loaded, provider_conf, stamp, tree
+from replication import HOUR, PATIENCE, SUFFIX, loaded, provider_conf, stamp, tree
 
 from ldaprepl.cli.commands import COMMANDS
 from ldaprepl.cli.main import run
@@ -130,7 +130,7 @@ def test_a_hand_on_ctrl_c(command: str, silent: list[str], tmp_path: Path) -> No
         try:
             _wait_until_it_listens(process)
             process.send_signal(signal.SIGINT)
-            out, err = process.communicate(timeout=30)
+            out, err = process.communicate(timeout=PATIENCE)
         finally:
             process.kill()
     said = out + err
@@ -141,7 +141,7 @@ def test_a_hand_on_ctrl_c(command: str, silent: list[str], tmp_path: Path) -> No
 
 def _wait_until_it_listens(process: subprocess.Popen[str]) -> None:
     """Until it has a socket: then it waits for the server's first word."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         if any("socket:" in link for link in _descriptors(process.pid)):
             time.sleep(0.2)

@@ -174,7 +174,7 @@ def context(server: Slapd) -> list[bytes]:
 
 
 def converged(provider: Slapd, consumer: Slapd) -> None:
-    until(lambda: context(consumer) == context(provider), 30, lambda: consumer.log_tail(30))
+    until(lambda: context(consumer) == context(provider), words=lambda: consumer.log_tail(30))
 
 
 def equal(provider: Slapd, consumer: Slapd, *options: str) -> None:
@@ -221,5 +221,5 @@ def test_a_mirror_pair_converges_in_both_directions(stage: Stage, form: str) -> 
         for number, node in enumerate((one, two)):
             converged(one, two)
             write(node, f"written here {number}")
-        until(lambda: len(context(one)) > 1 and context(one) == context(two), 30, lambda: two.log_tail(30))
+        until(lambda: len(context(one)) > 1 and context(one) == context(two), words=lambda: two.log_tail(30))
         equal(one, two)

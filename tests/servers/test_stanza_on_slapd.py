@@ -205,7 +205,7 @@ def test_the_replica_fills_as_meant(consumer: Slapd, case: Case) -> None:
         connection.unbind_s()
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 20.0) -> bool:
+def wait_until(condition: Callable[[], bool], seconds: float = 120.0) -> bool:
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:

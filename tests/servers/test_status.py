@@ -14,7 +14,7 @@ from dataclasses import replace
 
 import pytest
 from conftest import SlapdFactory
-from replication import SUFFIX, add, context, provider_conf, stamp, stanza, tree, until
+from replication import PATIENCE, SUFFIX, add, context, provider_conf, stamp, stanza, tree, until
 
 from ldaprepl.cli.main import run
 from ldaprepl.wire.slapdconf import Database, SlapdConf
@@ -119,7 +119,7 @@ def test_watch_redraws_until_interrupted(slapd: SlapdFactory) -> None:
 
     def shows(text: bytes) -> None:
         nonlocal seen
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE
         while text not in seen:
             assert time.monotonic() < deadline, seen
             seen += os.read(master, 65536)
@@ -130,7 +130,7 @@ def test_watch_redraws_until_interrupted(slapd: SlapdFactory) -> None:
         shows(b"1 behind")
         process.send_signal(signal.SIGINT)
         shows(b"\x1b[?1049l")
-        assert process.wait(20) == 4
+        assert process.wait(PATIENCE) == 4
         assert seen.startswith(b"\x1b[?1049h")
         assert b"Traceback" not in seen
     finally:

@@ -12,6 +12,7 @@ from pathlib import Path
 import ldap
 import pytest
 from synclab import BASE, UPDATEDN, Lab, add_person, consumer_conf, provider_conf, seed
+from verifying import PATIENCE
 
 from ldaprepl.cli.main import run
 from ldaprepl.domain import ldif
@@ -168,7 +169,7 @@ def test_python_for_months_then_native_syncrepl_takes_over(slapd, lab: Lab, tmp_
     )
     lab.consumer.configure(SlapdConf(Database(rootpw=lab.consumer.rootpw, lines=(stanza,), nosync=True)))
     lab.consumer.start()
-    assert run(["verify", *common, "--settle", "30"]) == 0
+    assert run(["verify", *common, "--settle", str(PATIENCE)]) == 0
     lab.assert_equal()
 
 
@@ -187,12 +188,12 @@ def test_it_stays_up_repeats_and_ends_when_told(lab: Lab, tmp_path: Path) -> Non
             _until(lambda: lab.dump(lab.consumer) == lab.dump(lab.provider), process)
         finally:
             process.terminate()
-        assert process.wait(20) in (0, 143)  # between two runs or within one
+        assert process.wait(PATIENCE) in (0, 143)  # between two runs or within one
     assert run(["verify", *common]) == 0
 
 
 def _until(condition: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         assert process.poll() is None
         try:

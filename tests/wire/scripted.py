@@ -23,7 +23,7 @@ def scripted(script: Script) -> Iterator[str]:
             yield f"127.0.0.1:{listener.getsockname()[1]}"
         finally:
             listener.shutdown(socket.SHUT_RDWR)
-            thread.join(20)
+            thread.join(120)
             assert not thread.is_alive(), "the script did not end"
 
 
@@ -34,7 +34,7 @@ def _serve(listener: socket.socket, script: Script) -> None:
         except OSError:
             return
         with connected:
-            connected.settimeout(15)
+            connected.settimeout(120)
             try:
                 script(connected)
             except OSError:

@@ -111,7 +111,7 @@ class Quiet:
 @contextmanager
 def provider(answers: Answers) -> Iterator[Provider]:
     scope = ReplicationScope("dc=kumicho,dc=net", filter="(objectClass=device)")
-    with playing(answers) as uri, open_session(Endpoint(uri, timeout=10)) as session:
+    with playing(answers) as uri, open_session(Endpoint(uri, timeout=60)) as session:
         yield Provider(session, scope)
 
 

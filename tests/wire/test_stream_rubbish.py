@@ -251,7 +251,7 @@ def test_a_server_that_wants_its_answers_read_first() -> None:
             connected.sendall(message(number, big) + done(number))
         until_closed(connected)
 
-    with scripted(script) as where, opened(where, timeout=5) as stream:
+    with scripted(script) as where, opened(where, timeout=60) as stream:
         assert len(list(stream.fetch(["cn=a"] * many, wide, ("*",)))) == many
 
 
@@ -259,7 +259,7 @@ def test_a_server_that_reads_nothing() -> None:
     told = threading.Event()
 
     def script(connected: socket.socket) -> None:
-        told.wait(15)
+        told.wait(120)
 
     with scripted(script) as where:
         with opened(where, timeout=0.2) as stream, pytest.raises(ServerUnavailable) as caught:
