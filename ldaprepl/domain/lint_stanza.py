@@ -6,7 +6,6 @@ says.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -15,6 +14,7 @@ from ldaprepl.domain.config import RemarkKind
 from ldaprepl.domain.keywords import KEYWORDS, Standing, Syntax
 from ldaprepl.domain.lint import Hit, Rule, Severity, per_consumer, per_stanza
 from ldaprepl.domain.lint_source import Estate, Source, Spot, below
+from ldaprepl.domain.schema import read_description
 from ldaprepl.domain.version import Version
 
 _V22, _V23, _V24 = Version(2, 2), Version(2, 3), Version(2, 4)
@@ -23,7 +23,6 @@ _OWN_RULE: Final = frozenset(
      "tls_reqcert", "tls_reqsan", "tls_crlcheck", "tls_protocol_min", "bindmethod"),
 )  # fmt: skip
 _DEAD_IN_24: Final = frozenset(("retry", "sizelimit", "timelimit", "manageDSAit", "filter", "logfilter"))
-_NAMES: Final = re.compile(r"\bNAME\s+(?:'([^']+)'|\(([^)]*)\))", re.IGNORECASE)
 # Without any schema file slapd 2.5 knows these, and what overlays bring begins like the second lot.
 _BUILT_IN: Final = frozenset(
     ("objectclass", "structuralobjectclass", "createtimestamp", "modifytimestamp", "creatorsname",
@@ -168,8 +167,7 @@ def _schema(source: Source) -> frozenset[str]:
     if any(remark.kind in (RemarkKind.INCLUDE, RemarkKind.UNREADABLE) for remark in source.configuration.remarks):
         return frozenset()
     texts = [setting.value for name in ("attributetype", "attributetypes") for setting in source.top.all(name)]
-    names = {name for text in texts for one, many in _NAMES.findall(text) for name in (one, *many.split()) if name}
-    return frozenset(name.strip("'").lower() for name in names)
+    return frozenset(name.lower() for text in texts for name in read_description(text, []).get("NAME", ()))
 
 
 def _attribute_names(spot: Spot) -> Iterator[Hit]:

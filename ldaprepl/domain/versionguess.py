@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Final
 
 from ldaprepl.domain.entry import Entry
+from ldaprepl.domain.schema import read_attribute_types
 from ldaprepl.domain.version import Version
 
 
@@ -49,8 +50,6 @@ class ServerGuess:
 
 OPENLDAP: Final = "OpenLDAP"
 _MONITORED: Final = re.compile(r"OpenLDAP: slapd (\d+\.\d+\.\d+)")
-_NAME: Final = re.compile(r"NAME\s+\(?\s*'([^']+)'")
-_OID: Final = re.compile(r"^\(\s*([\d.]+)")
 _OLC_23: Final = "1.3.6.1.4.1.4203.666.11.1.3."
 
 # newest first; a name that only releases from that version on publish
@@ -110,14 +109,8 @@ def _from_root_dse(root_dse: Entry | None, names: dict[str, str]) -> ServerGuess
 
 
 def _names(attribute_types: Iterable[bytes]) -> dict[str, str]:
-    """First name in lower case to OID."""
-    names = {}
-    for value in attribute_types:
-        text = value.decode("utf-8", "replace")
-        name, oid = _NAME.search(text), _OID.search(text)
-        if name:
-            names[name[1].lower()] = oid[1] if oid else ""
-    return names
+    """Names in lower case to OIDs."""
+    return {name: attribute.oid for name, attribute in read_attribute_types(attribute_types, []).items()}
 
 
 def _text(entry: Entry, name: str) -> str:
