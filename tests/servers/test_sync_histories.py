@@ -26,12 +26,14 @@ from synclab import (
     seed,
 )
 
+from ldaprepl import firstfill
 from ldaprepl.domain.change import MaxDelete
 from ldaprepl.domain.scope import ReplicationScope
 from ldaprepl.domain.syncrun import Settings
 
 HISTORIES = int(os.environ.get("LDAPREPL_HISTORIES", "6"))
 WINDOWS = 4
+LONG = (5, 5000)  # messages: the consumer is filled while the answer comes, or after it
 PHASES = {"delete phase": SESSION_LOG, "present phase": SYNCPROV, "scan": ()}
 ANYTHING_GOES = Settings(max_delete=MaxDelete(100.0), new_shape=True)
 AUDITED = Settings(max_delete=MaxDelete(100.0), new_shape=True, audit=0.0)
@@ -118,10 +120,13 @@ def held(lab: Lab) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("phase", PHASES)
-def test_histories_of_a_part_with_kills(slapd, tmp_path: Path, phase: str) -> None:  # type: ignore[no-untyped-def]
+def test_histories_of_a_part_with_kills(  # type: ignore[no-untyped-def]
+    slapd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, phase: str
+) -> None:
     """A filter that containers enter and leave: what is below them stays, under glue. The renaming of a container that
     the filter leaves out shows in nothing but a listing, hence the audits."""
     for number in range(max(HISTORIES // 2, 3)):
+        monkeypatch.setattr(firstfill, "_LONG", LONG[number % 2])
         with slapd(provider_conf(PHASES[phase])) as provider, slapd(consumer_conf()) as consumer:
             lab = Lab(provider.start(), consumer.start(), tmp_path / str(number), PART)
             seed(lab.admin())
@@ -147,8 +152,11 @@ def test_histories_of_a_part_with_kills(slapd, tmp_path: Path, phase: str) -> No
 
 
 @pytest.mark.parametrize("phase", PHASES)
-def test_histories_with_kills(slapd, tmp_path: Path, phase: str) -> None:  # type: ignore[no-untyped-def]
+def test_histories_with_kills(  # type: ignore[no-untyped-def]
+    slapd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, phase: str
+) -> None:
     for number in range(HISTORIES):
+        monkeypatch.setattr(firstfill, "_LONG", LONG[number % 2])
         with slapd(provider_conf(PHASES[phase])) as provider, slapd(consumer_conf()) as consumer:
             state = tmp_path / str(number)
             lab = Lab(provider.start(), consumer.start(), state)
