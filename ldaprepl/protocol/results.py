@@ -5,6 +5,7 @@ from __future__ import annotations
 SUCCESS, OPERATIONS_ERROR, TIME_LIMIT, SIZE_LIMIT, REFERRAL, ADMIN_LIMIT = 0, 1, 3, 4, 10, 11
 UNAVAILABLE_CRITICAL = 12
 NO_SUCH_OBJECT, INVALID_DN, INSUFFICIENT_ACCESS, BUSY, UNAVAILABLE, UNWILLING = 32, 34, 50, 51, 52, 53
+OTHER = 80
 
 _NAMES = {
     0: "success", 1: "operationsError", 2: "protocolError", 3: "timeLimitExceeded", 4: "sizeLimitExceeded",

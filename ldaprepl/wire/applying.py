@@ -32,7 +32,7 @@ from ldaprepl.wire.session import MANAGE_DSA_IT, Result, Session, control
 WINDOW = 128  # changes under way at most
 REFILL = 64  # as many are left when more are sent
 _OPERATIONS = {"add": ldap.MOD_ADD, "delete": ldap.MOD_DELETE, "replace": ldap.MOD_REPLACE}
-# The entry is to blame: schema, syntax, naming, a value too long for the backend (80).
+# The entry is to blame: schema, syntax, naming, a name too long for the backend (80).
 _ENTRYS_FAULT = frozenset((11, 16, 17, 18, 19, 20, 21, 34, 64, 65, 67, 69, 71, 80))
 _NOT_AS_BELIEVED = frozenset((32, 66, 68))
 
@@ -103,6 +103,7 @@ class Applier:
             if change.parent in self._failed and isinstance(change, (Add, Rename)):
                 self._set_aside(change, "the entry above it was refused")
                 continue
+            self._failed.discard(change.key)  # it may be tried again
             self._waiting.append((self._send(change), change))
             self._keys[change.key] += 1
             self._parents[change.parent] += 1
@@ -186,6 +187,8 @@ class Applier:
                 result = self._now(other)
         if result.code in _NOT_AS_BELIEVED:
             raise Stale(f"{self.session.uri}: {change.dn!r} is not as it was read ({result})")
+        if result.no_room:
+            raise self.session.full(change.dn, result)
         if result.code in _ENTRYS_FAULT:
             self._set_aside(change, str(result))
         elif result.code == 50:

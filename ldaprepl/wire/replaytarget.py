@@ -33,7 +33,7 @@ from ldaprepl.wire.session import MANAGE_DSA_IT, Result, Session, control, open_
 _OPERATIONS = {
     "add": ldap.MOD_ADD, "delete": ldap.MOD_DELETE, "replace": ldap.MOD_REPLACE, "increment": ldap.MOD_INCREMENT,
 }  # fmt: skip
-# Codes that speak of this one record: its entry, its attributes, its name, a value too large for the backend (80).
+# Codes that speak of this one record: its entry, its attributes, its name, which may be too long for the backend (80).
 _RECORDS_FAULT = frozenset((11, 12, 16, 17, 18, 19, 20, 21, 32, 33, 34, 36, 54, 64, 65, 66, 67, 68, 69, 71, 80))
 _NO_DATABASE = "no global superior knowledge"  # slapd's words with 53 for a DN outside of all its databases
 _LOCAL = frozenset(("entrydn", "subschemasubentry", "hassubordinates", "numsubordinates"))
@@ -124,6 +124,8 @@ class LdapTarget:
         }
 
     def _judged(self, record: Record, result: Result) -> Answer:
+        if result.no_room:
+            raise self._open.full(record.dn, result)
         if result.code in _RECORDS_FAULT or (result.code == results.UNWILLING and _NO_DATABASE in result.text):
             return Answer(False, str(result))
         if result.code in (results.REFERRAL, results.UNWILLING, results.INSUFFICIENT_ACCESS):

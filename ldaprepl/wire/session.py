@@ -38,6 +38,11 @@ MANAGE_DSA_IT = "2.16.840.1.113730.3.4.2"
 SCOPE_BASE = 0
 
 
+# slapd's words, with code 80, when it could not store an entry. Of one whose name is too long it says nothing, or words
+# about the DN index.
+_NO_ROOM = ("entry store failed", "entry update failed", "txn_begin failed", "commit failed")
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
     """How an operation ended: the LDAP result code, the server's text, response controls by OID."""
@@ -49,6 +54,11 @@ class Result:
 
     def __str__(self) -> str:
         return results.name_of(self.code) + (f": {self.text}" if self.text else "")
+
+    @property
+    def no_room(self) -> bool:
+        """Whether slapd's database has reached its maxsize, or its disk is full."""
+        return self.code == results.OTHER and any(words in self.text for words in _NO_ROOM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +221,14 @@ class Session:
                 pattern = 'dn.exact="<the DN that it is mapped to>"'
             cure = f"In that server's database section: limits {pattern} size=unlimited time=unlimited"
         return IncompleteRead(f"{self.uri} cut {what} for {self.endpoint.bind} after {counted(number)}: {result}", cure)
+
+    def full(self, dn: str, result: Result) -> IncompleteRead:
+        """The error for a server that has no room: the entry is not to blame, and none after it would fit either."""
+        return IncompleteRead(
+            f"{self.uri} has no room for {dn!r} ({result}): its database or its disk is full",
+            "Raise maxsize (olcDbMaxSize) there, or free disk space. What was done so far stays, and the next run goes"
+            " on from there.",
+        )
 
     def result_of(self, error: ldap.LDAPError) -> Result:
         """A result code out of libldap's exception. Raises `ServerUnavailable` where there is none."""

@@ -141,3 +141,11 @@ def add_person(connection: Any, dn: str) -> None:
 
 
 LabFactory = Callable[..., Lab]
+
+
+def make_room(server: Slapd) -> None:
+    """Let a full database, of a server with `live_config`, grow to a GiB."""
+    config = ldap.initialize(server.ldapi_uri)
+    config.sasl_non_interactive_bind_s("EXTERNAL")
+    ((name, _),) = config.search_s("cn=config", ldap.SCOPE_ONELEVEL, "(olcDbMaxSize=*)", ["1.1"])
+    config.modify_s(name, [(ldap.MOD_REPLACE, "olcDbMaxSize", b"%d" % (1 << 30))])

@@ -20,6 +20,7 @@ import ldap
 import pytest
 from conftest import SlapdFactory
 from oldmaster import BASE, REPLICA, OldMaster
+from synclab import make_room
 from verifying import PATIENCE, Gate
 
 from ldaprepl.domain.syncrun import Mode
@@ -192,6 +193,26 @@ def test_thousands_of_changes_with_kills_and_refusals(site: Callable[..., Site])
     }  # fmt: skip
     # and nothing else is wrong
     assert here.verify() == {"missing": (lost,), "identity": (clash,)}
+
+
+def test_the_consumers_database_is_full(slapd: SlapdFactory, site: Callable[..., Site]) -> None:
+    """Thousands of records would be rejected, and the later ones without the earlier ones."""
+    here = site(seed=3)
+    size = max(file.stat().st_blocks * 512 for file in here.consumer.folder.rglob("data.mdb"))
+    updatedn = (f'updatedn "{UPDATER}"',)
+    database = Database(BASE, rootdn=UPDATER, nosync=True, lines=updatedn, maxsize=size + 100_000)
+    here.consumer = slapd(SlapdConf(database, live_config=True))
+    here.consumer.load(here.master.ldif())
+    here.consumer.start()
+    for _ in range(300):
+        here.master.add()
+    done = subprocess.run(here.command(), env=here.environment(), capture_output=True, text=True, check=False)
+    assert done.returncode == 3
+    assert "has no room for 'uid=" in done.stderr and "olcDbMaxSize" in done.stderr
+    make_room(here.consumer)
+    report = here.replay()
+    assert 0 < report["applied"] < 300 and not report["refused"]
+    assert here.verify() == {}
 
 
 def test_rotated_and_gzipped_files_may_be_given_again(site: Callable[..., Site]) -> None:

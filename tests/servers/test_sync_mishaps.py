@@ -14,7 +14,7 @@ from pathlib import Path
 
 import ldap
 import pytest
-from synclab import BASE, UPDATEDN, Lab, add_person, consumer_conf, provider_conf, seed
+from synclab import BASE, UPDATEDN, Lab, add_person, consumer_conf, make_room, provider_conf, seed
 from test_sync_cli import options, state
 from verifying import PATIENCE, Gate
 
@@ -130,6 +130,19 @@ def test_the_disk_of_the_state_is_full(lab: Lab, tmp_path: Path, capsys: pytest.
     assert "the state file" in said and "cannot be used" in said and "a bug" not in said
     assert not list((tmp_path / "state").glob("*.damaged"))
     assert_finished_by_the_next(lab, words(lab, tmp_path), capsys)
+
+
+def test_the_consumers_database_is_full(slapd, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:  # type: ignore[no-untyped-def]
+    """One sentence, and not a thousand entries that are said to be to blame; with room the next run goes on."""
+    small = SlapdConf(Database(lines=UPDATEDN, nosync=True, maxsize=600_000), live_config=True)
+    made = Lab(slapd(provider_conf()).start(), slapd(small).start(), tmp_path)
+    seed(made.admin(), people=MANY)
+    assert run(words(made, tmp_path)) == 3
+    out, err = capsys.readouterr()
+    assert "has no room for 'uid=p" in err and "olcDbMaxSize" in err
+    assert "refused" not in out
+    make_room(made.consumer)
+    assert_finished_by_the_next(made, words(made, tmp_path), capsys)
 
 
 @pytest.mark.parametrize("whose", ["provider", "consumer"])
