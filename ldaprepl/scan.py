@@ -9,7 +9,7 @@ is read each time. Without entryUUID the DN is the identity, and a rename costs 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ldaprepl.domain import dn as names
@@ -19,7 +19,7 @@ from ldaprepl.domain.entry import Entry
 from ldaprepl.domain.glue import is_glue
 from ldaprepl.domain.plan import is_made
 from ldaprepl.domain.syncrun import Listed
-from ldaprepl.domain.tree import ROOT, Naming, Tree, same_rdn
+from ldaprepl.domain.tree import ROOT, Naming, Node, Tree, same_rdn
 from ldaprepl.syncports import Master
 
 BY_DN = "dn:"  # keys that are DNs
@@ -94,11 +94,26 @@ class Scanner:
             top = self.naming.is_top(dn)
             above = self.naming.key(dn if top else names.parent(dn))
             parent = ROOT if top else place.get(above)
-            if parent is None and is_glue(node.parent) and self.naming.key(tree.dn(node.parent)) == above:
+            if parent is None and self._is_below_glue(tree, node, dn, place):
                 continue
             if node.parent != parent or (not top and not same_rdn(node.rdn, names.split(dn)[0])):
                 wanted.append(each)
         return wanted
+
+    def _is_below_glue(self, tree: Tree, node: Node, dn: str, place: Mapping[bytes, str]) -> bool:
+        """Whether glue with the right name is above it, and above that, at its right place, the first entry that the
+        provider shows: below another one, or elsewhere below it, the entry would not stay where it is."""
+        above = names.parent(dn)
+        if not is_glue(node.parent) or self.naming.key(tree.dn(node.parent)) != self.naming.key(above):
+            return False
+        while not self.naming.is_top(above) and self.naming.key(above) not in place:
+            above = names.parent(above)
+        held: Node | None = node
+        while held is not None and is_glue(held.parent):
+            held = tree.get(held.parent)
+        if held is None or held.parent != place.get(self.naming.key(above), ROOT):
+            return False
+        return held.parent == ROOT or self.naming.key(tree.dn(held.parent)) == self.naming.key(above)
 
     def vanished(self, tree: Tree, keep: Collection[str]) -> frozenset[str]:
         """What the consumer holds and a complete list lacks, less what is there all the same."""

@@ -116,19 +116,26 @@ class _Run:
         new = answer.cookie.csns if answer.cookie else old
         carry.locks(tree, answer.gone, old, new)
         carry.out(tree, answer.received, answer.gone | _boxes(tree, source))
-        self.audit_due = self.audit_due or carry.moved  # an answer may lack what was below, without a word
+        self.audit_due = self.audit_due or carry.moved
         if self.audit_due and not answer.complete and not self.settings.dry_run:
-            scan = self.scanner.scan(tree)
-            if scan.received or scan.gone:
-                self.notes.add(
-                    f"the comparison of all identities found {counted(len(scan.received))} that the sync service had"
-                    f" not sent, and {len(scan.gone)} that it had not called deleted"
-                )
-            carry.locks(tree, scan.gone, CsnSet(), new)
-            carry.out(tree, scan.received, scan.gone | _boxes(tree, source))
+            self._compare_identities(tree, source, carry, new)
         if not self.settings.dry_run:
             self._save(tree, method, answer, carry, source.nodes if isinstance(source, Memory) else None)
         return self._report(method, why, carry, started, csns=new)
+
+    def _compare_identities(self, tree: Tree, source: Source, carry: CarryOut, new: CsnSet) -> None:
+        """The audit; also where a container has another name now. An answer may lack what is below it without a word,
+        and what the consumer held below it came along, though on the provider it may be at home in one that we do not
+        see. What was refused is tried again: it may have had to wait for just that."""
+        scan = self.scanner.scan(tree)
+        if scan.received or scan.gone:
+            self.notes.add(
+                f"the comparison of all identities found {counted(len(scan.received))} that the sync service had"
+                f" not sent, and {len(scan.gone)} that it had not called deleted"
+            )
+        carry.refusals.clear()
+        carry.locks(tree, scan.gone, CsnSet(), new)
+        carry.out(tree, scan.received, scan.gone | _boxes(tree, source))
 
     # -- before ------------------------------------------------------------------------------------------------------
 

@@ -120,6 +120,10 @@ class _Planner:
         if parent is None:
             return None
         dn_key = self.naming.key(dn)
+        self._resolved.pop(dn_key, None)
+        found = self._resolve(dn)  # once more: what stands above may be glue since then, over what was there
+        if found is not None:
+            return found
         key = self._make(dn)
         self.by_dn[dn_key] = key
         self.target[key] = self.naming.place(dn, parent)
@@ -146,15 +150,38 @@ class _Planner:
         if not self.naming.covers(dn):
             return None
         if self.naming.is_top(dn):
-            parent: str | None = ROOT
-            slot = dn_key
+            held = self.tree.at(ROOT, dn_key)
         else:
-            parent = self._resolve(names.parent(dn))
-            slot = self.naming.key(names.split(dn)[0])
-        if parent is None:
-            return None
-        held = self.tree.at(parent, slot)
+            above = names.parent(dn)
+            parent = self._resolve(above)
+            held = None if parent is None else self._below(parent, above, self._slot(dn))
         return None if held is None or held in self.received or held in self.gone else held
+
+    def _below(self, parent: str, dn: str, slot: bytes) -> str | None:
+        """The child of `parent`, which will have this DN: one that it has, or that it finds in its new place."""
+        held = self.tree.at(parent, slot)
+        old = self._predecessor(parent, dn) if held is None else None
+        if old is None:
+            return held
+        found = self.tree.at(old, slot)
+        if found is None or parent not in self.tree:
+            return found
+        return None if is_glue(found) or found in self.gone else found  # `_pour` leaves those behind
+
+    def _predecessor(self, key: str, dn: str) -> str | None:
+        """Who stands now where `key` will: glue, or, if `key` is new, one that goes. What is below will be below it."""
+        if self.naming.is_top(dn):
+            old = self.tree.at(ROOT, self.naming.key(dn))
+        else:
+            above = names.parent(dn)
+            parent = self._resolve(above)
+            old = None if parent is None else self._below(parent, above, self._slot(dn))
+        if old is None or old == key:
+            return None
+        return old if is_glue(old) or (old in self.gone and key not in self.tree) else None
+
+    def _slot(self, dn: str) -> bytes:
+        return self.naming.key(names.split(dn)[0])
 
     def _sort_out(self) -> None:
         """What of it is new, what moves. Entries whose parent was refused are refused too, as long as it takes."""
