@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from tls import Authority
 
-from ldaprepl.cli import ldaprc
+from ldaprepl.cli import given, ldaprc
 from ldaprepl.errors import ServerUnavailable
 from ldaprepl.wire import ldapconf, profilefile
 from ldaprepl.wire.slapdinstall import Installation, find_installation
@@ -65,8 +65,10 @@ def nothing_but_what_a_test_puts_there(
         monkeypatch.setenv("HOME", str(nowhere))
     monkeypatch.setattr(ldapconf, "SYSTEM", (nowhere,))
     monkeypatch.setattr(profilefile, "SYSTEM", nowhere)
+    monkeypatch.setattr(ldaprc, "_told", set())
+    monkeypatch.setattr(given, "_asked", {})
+    monkeypatch.setattr(given, "_read", {})
     ldapconf.ours.cache_clear()
-    ldaprc._told.clear()
     yield
     ldapconf.ours.cache_clear()
 

@@ -14,7 +14,7 @@ _SYSTEMCTL = f"""#!/bin/sh
 case $1 in
     start)
         ns-slapd -D /etc/dirsrv/slapd-lab
-        for second in $(seq 30); do
+        for second in $(seq 120); do
             ldapsearch -x -H ldap://127.0.0.1:{PORT} -b '' -s base 1.1 >/dev/null 2>&1 && exit
             sleep 1
         done ;;

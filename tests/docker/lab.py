@@ -38,7 +38,7 @@ PASSWORD = "correct horse, battery staple"
 PEOPLE = f"ou=people,{SUFFIX}"
 UPDATEDN = f'updatedn "{ADMIN}"'
 
-PATIENCE = 30.0  # seconds; only a test that fails waits so long
+PATIENCE = 120.0  # seconds; only a test that fails waits so long
 PROVIDER_LINES = (
     f'limits dn.exact="{REPLICA}" size=unlimited time=unlimited',
     f'access to * by dn.exact="{REPLICA}" read by anonymous auth by * none',
@@ -187,8 +187,8 @@ def check(source: OpenLdap, target: OpenLdap, *options: str) -> Run:
 def admin(server: OpenLdap) -> Any:
     """A connection of the administrator."""
     connection = ldap.initialize(server.ldap_uri)
-    connection.set_option(ldap.OPT_NETWORK_TIMEOUT, 10)
-    connection.set_option(ldap.OPT_TIMEOUT, 30)
+    connection.set_option(ldap.OPT_NETWORK_TIMEOUT, 60)
+    connection.set_option(ldap.OPT_TIMEOUT, 120)
     connection.simple_bind_s(server.rootdn, PASSWORD)
     return connection
 

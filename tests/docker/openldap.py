@@ -128,7 +128,7 @@ class OpenLdap:
 
     # -- the process
 
-    def start(self, *, clock: str = "", debug: str = "sync", patience: float = 30.0) -> Self:
+    def start(self, *, clock: str = "", debug: str = "sync", patience: float = 120.0) -> Self:
         """Start slapd and wait for its answer. `clock` moves its time, in faketime's words (`+2h`)."""
         words = ["/usr/sbin/slapd", *self._config, "-h", self.ldap_uri, "-d", debug, "-s", "0"]
         shifted = ["faketime", "-f", clock, *words] if clock else words
@@ -156,7 +156,7 @@ class OpenLdap:
 
     def stop(self) -> None:
         """SIGTERM, and wait for the end."""
-        self.run("sh", "-c", "kill -TERM $(pidof slapd) 2>/dev/null; for n in $(seq 150); do"
+        self.run("sh", "-c", "kill -TERM $(pidof slapd) 2>/dev/null; for n in $(seq 600); do"
                  " pidof slapd >/dev/null || exit 0; sleep 0.1; done; kill -KILL $(pidof slapd)")  # fmt: skip
 
     def kill(self) -> None:

@@ -64,7 +64,7 @@ def test_up_converges_and_says_so(compose: Compose, pair: Pair) -> None:
         added = compose("exec", "-T", service, "sh", "-c", ADD)
         assert added.returncode == 0, added.stderr
     for service in ("consumer", "python", "leaf", "mirror-a"):
-        until(lambda service=service: compose("exec", "-T", service, "sh", "-c", LOOK).returncode == 0, 60, log)  # type: ignore[misc]
+        until(lambda service=service: compose("exec", "-T", service, "sh", "-c", LOOK).returncode == 0, BUSY, log)  # type: ignore[misc]
 
 
 BIND = '-x -H "ldap://$(hostname)" -D cn=admin,dc=example,dc=com -w "$ADMIN_PASSWORD"'
