@@ -96,7 +96,7 @@ def dialogue(home: Path, answers: list[str]) -> tuple[int, str]:
         try:
             while piece := os.read(terminal, 4096):
                 fresh += piece
-                if answer is not None and fresh.rstrip(b" ").endswith(b":"):
+                if answer is not None and fresh.endswith(b": "):  # the blank comes when the terminal is ready
                     break
         except OSError:  # the other side is gone
             pass
