@@ -6,6 +6,7 @@ skipped, with the reason.
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from collections.abc import Callable
@@ -44,7 +45,8 @@ def browse(tmp_path: Path) -> Browse:
             "--dump-dom",
             file.as_uri(),
         ]
-        done = subprocess.run(command, capture_output=True, timeout=90, check=False)
+        environment = {**os.environ, "TMPDIR": "/tmp"}  # its name is short: a socket lives in it
+        done = subprocess.run(command, capture_output=True, timeout=300, check=False, env=environment)
         assert done.returncode == 0, done.stderr.decode()
         return Page.of(done.stdout.decode())
 

@@ -7,8 +7,9 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,12 +21,11 @@ PATIENCE = 120.0  # seconds; only a test that fails waits so long
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the servers of the demo keep everything, for this test alone."""
-    place = tmp_path / "t"
-    place.mkdir()
-    monkeypatch.setenv("TMPDIR", str(place))
-    return place
+def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Where the servers of the demo keep everything, for this test alone. Its name is short: sockets live in it."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as place:
+        monkeypatch.setenv("TMPDIR", place)
+        yield Path(place)
 
 
 def wait_until(done: Callable[[], object], what: str) -> None:
