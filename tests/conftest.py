@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -102,6 +103,13 @@ def slapd_module(installation: Installation) -> Iterator[SlapdFactory]:
 def server(slapd: SlapdFactory) -> Slapd:
     """One running, empty server with default settings."""
     return slapd().start()
+
+
+@pytest.fixture
+def short_path() -> Iterator[Path]:
+    """A folder for sockets: their names have room for a hundred bytes, and `tmp_path` may be as long."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        yield Path(name)
 
 
 @pytest.fixture(scope="session")

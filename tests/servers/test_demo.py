@@ -7,9 +7,8 @@ import re
 import signal
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,11 +20,10 @@ PATIENCE = 120.0  # seconds; only a test that fails waits so long
 
 
 @pytest.fixture
-def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Where the servers of the demo keep everything, for this test alone. Its name is short: sockets live in it."""
-    with tempfile.TemporaryDirectory(dir="/tmp") as place:
-        monkeypatch.setenv("TMPDIR", place)
-        yield Path(place)
+def folder(short_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the servers of the demo keep everything, for this test alone."""
+    monkeypatch.setenv("TMPDIR", str(short_path))
+    return short_path
 
 
 def wait_until(done: Callable[[], object], what: str) -> None:

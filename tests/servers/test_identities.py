@@ -127,8 +127,8 @@ def test_an_authorization_identity(server: Slapd, authority: Authority, opener: 
 
 
 @OPENERS
-def test_an_odd_socket_path(server: Slapd, tmp_path: Path, opener: Opener) -> None:
-    link = tmp_path / "100%41 ü"
+def test_an_odd_socket_path(server: Slapd, short_path: Path, opener: Opener) -> None:
+    link = short_path / "100%41 ü"
     link.symlink_to(unquote(server.ldapi_uri.removeprefix("ldapi://")))
     with open_stream(Endpoint(f"ldapi://{quote(str(link), safe='')}", External()), opener) as stream:
         assert own(stream) == ["peer"]

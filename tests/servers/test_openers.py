@@ -143,14 +143,14 @@ def test_certificate_files_that_are_none(secured: Slapd, tmp_path: Path, opener:
 
 
 @OPENERS
-def test_nobody_there(opener: Opener, tmp_path: Path) -> None:
+def test_nobody_there(opener: Opener, short_path: Path) -> None:
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         port = held.getsockname()[1]
         with pytest.raises(ServerUnavailable, match=r"cannot be reached \(Connection refused\)") as caught:
             open_stream(Endpoint(f"ldap://127.0.0.1:{port}"), opener)
     assert not isinstance(caught.value, Refused)
-    gone = str(tmp_path / "gone").replace("/", "%2F")
+    gone = str(short_path / "gone").replace("/", "%2F")
     with pytest.raises(ServerUnavailable, match=r"cannot be reached \(No such file or directory\)"):
         open_stream(Endpoint(f"ldapi://{gone}", External()), opener)
 
