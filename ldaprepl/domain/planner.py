@@ -5,8 +5,8 @@ entry below itself. The provider sends final states only: a swap is two entries 
 and re-created name another identity under the same DN, a renamed subtree one entry. So: do whatever can be done now,
 again and again; where nothing can, park an entry that wants to move under a box of its own and go on. DNs are computed
 when a change is made, so a container that moved costs nothing. An entry that comes where one that goes still stands
-*takes its place over* (a Modify that changes the identity too), so that what is below need not move. Where a parent is
-not there and will not come, glue stands for it (`domain.glue`).
+*takes its place over* (a Modify that changes the identity too), so that what is below need not move. Where everything
+shall be is found out before (`domain.aim`).
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from ldaprepl.domain import dn as names
+from ldaprepl.domain.aim import Aim
 from ldaprepl.domain.change import BOX, Add, Delete, Rename
 from ldaprepl.domain.entry import Entry
-from ldaprepl.domain.glue import entry_at, is_glue, key_at
-from ldaprepl.domain.plan import Plan, Refusal
+from ldaprepl.domain.glue import is_glue
+from ldaprepl.domain.plan import Plan
 from ldaprepl.domain.tree import ROOT, Naming, Node, Tree, same_rdn
 
 
@@ -38,39 +39,26 @@ def plan(
     Both may name what the tree does not have. What is not mentioned stays where its parent is. With `glue` it stands
     for parents that are not there; without, what hangs on them is refused.
     """
-    planner = _Planner(tree, received, gone, naming, stamps or {})
-    planner.glue = glue
-    return planner.run()
+    going = frozenset(key for key in gone if key in tree and key not in received and key != ROOT and not is_glue(key))
+    aim = Aim(tree, received, going, naming, glue=glue)
+    aim.take(stamps or {})
+    return _Planner(aim, gone, glue=glue).run()
 
 
 class _Planner:
-    def __init__(
-        self,
-        tree: Tree,
-        received: Mapping[str, Entry],
-        gone: Collection[str],
-        naming: Naming,
-        stamps: Mapping[str, str],
-    ) -> None:
-        self.tree, self.received, self.naming, self.stamps = tree, dict(received), naming, stamps
-        self.gone = frozenset(
-            key for key in gone if key in tree and key not in received and key != ROOT and not is_glue(key)
-        )
+    def __init__(self, aim: Aim, gone: Collection[str], *, glue: bool) -> None:
+        self.aim, self.tree, self.naming = aim, aim.tree, aim.naming
+        self.received, self.target = aim.received, aim.target
+        self.plan = Plan(refusals=aim.refusals, glue=aim.glue)
         self.going: dict[str, None] = {}  # an ordered set: deepest first
-        self.plan = Plan()
-        self.by_dn: dict[bytes, str] = {}
-        self.target: dict[str, Node] = {}
         self.moves: dict[str, Node] = {}
         self.adds: dict[str, Node] = {}
         self.boxes: list[str] = []
         self.parked: set[str] = set()
-        self._resolved: dict[bytes, str | None] = {}
-        self._above: dict[str, str | None] = {}  # by the DN of the parent, as it is written
-        self.glue = False
+        self._with_glue = glue
         self._left = [key for key in gone if is_glue(key)]  # what may have lost its last entry
 
     def run(self) -> Plan:
-        self._aim()
         self._sort_out()
         while self.going or self.moves or self.adds:
             if not (self._delete() + self._move() + self._add()) and not self._park() and not self._into_glue():
@@ -82,118 +70,11 @@ class _Planner:
                 self._emit_delete(box)
         return self.plan
 
-    # -- where everything shall be -----------------------------------------------------------------------------------
-
-    def _aim(self) -> None:
-        """The target place of each received entry. Two entries under one name: the second is refused."""
-        for key, entry in self.received.items():
-            if self.by_dn.setdefault(self.naming.key(entry.dn), key) != key:
-                self._refuse(key, entry.dn, "the provider gave two entries with this DN")
-        for dn_key, key in list(self.by_dn.items()):
-            self._aim_at(key, self.received[key], dn_key)
-
-    def _aim_at(self, key: str, entry: Entry, dn_key: bytes) -> None:
-        try:
-            if self.naming.holds_base:
-                top = dn_key == self.naming.base_key
-            else:
-                top = self.naming.is_top(entry.dn)
-            above = names.parent(entry.dn)
-            if not top and above not in self._above:
-                self._above[above] = self._parent(above)
-            parent = ROOT if top else self._above[above]
-        except ValueError as error:
-            self._refuse(key, entry.dn, str(error))
-            return
-        if parent is None:
-            self._refuse(key, entry.dn, f"the entry above it, {names.parent(entry.dn)!r}, is not there or not in scope")
-            return
-        csn = self.stamps.get(key, entry.csn or "")
-        self.target[key] = self.naming.place(entry.dn, parent, csn)
-
-    def _parent(self, dn: str) -> str | None:
-        """Who will have this DN: an entry, or glue, with more of it above where that is needed. None: out of scope."""
-        found = self._resolve(dn)
-        if found is not None or not self.glue or not self.naming.covers(dn):
-            return found
-        parent = ROOT if self.naming.is_top(dn) else self._parent(names.parent(dn))
-        if parent is None:
-            return None
-        dn_key = self.naming.key(dn)
-        self._resolved.pop(dn_key, None)
-        found = self._resolve(dn)  # once more: what stands above may be glue since then, over what was there
-        if found is not None:
-            return found
-        key = self._make(dn)
-        self.by_dn[dn_key] = key
-        self.target[key] = self.naming.place(dn, parent)
-        return key
-
-    def _make(self, dn: str) -> str:
-        key = key_at(self.naming.key(dn))
-        while key in self.tree:  # glue that has moved away with what is above it
-            key += "+"
-        self.received[key] = self.plan.glue[key] = entry_at(dn)
-        return key
-
-    def _resolve(self, dn: str) -> str | None:
-        """Who will have this DN in the end: a received entry, or one that stays, seen from its final parent."""
-        dn_key = self.naming.key(dn)
-        if dn_key in self.by_dn:
-            return self.by_dn[dn_key]
-        if dn_key not in self._resolved:
-            self._resolved[dn_key] = None  # while we look
-            self._resolved[dn_key] = self._resolve_held(dn, dn_key)
-        return self._resolved[dn_key]
-
-    def _resolve_held(self, dn: str, dn_key: bytes) -> str | None:
-        if not self.naming.covers(dn):
-            return None
-        if self.naming.is_top(dn):
-            held = self.tree.at(ROOT, dn_key)
-        else:
-            above = names.parent(dn)
-            parent = self._resolve(above)
-            held = None if parent is None else self._below(parent, above, self._slot(dn))
-        return None if held is None or held in self.received or held in self.gone else held
-
-    def _below(self, parent: str, dn: str, slot: bytes) -> str | None:
-        """The child of `parent`, which will have this DN: one that it has, or that it finds in its new place."""
-        held = self.tree.at(parent, slot)
-        old = self._predecessor(parent, dn) if held is None else None
-        if old is None:
-            return held
-        found = self.tree.at(old, slot)
-        if found is None or parent not in self.tree:
-            return found
-        return None if is_glue(found) or found in self.gone else found  # `_pour` leaves those behind
-
-    def _predecessor(self, key: str, dn: str) -> str | None:
-        """Who stands now where `key` will: glue, or, if `key` is new, one that goes. What is below will be below it."""
-        if self.naming.is_top(dn):
-            old = self.tree.at(ROOT, self.naming.key(dn))
-        else:
-            above = names.parent(dn)
-            parent = self._resolve(above)
-            old = None if parent is None else self._below(parent, above, self._slot(dn))
-        if old is None or old == key:
-            return None
-        return old if is_glue(old) or (old in self.gone and key not in self.tree) else None
-
-    def _slot(self, dn: str) -> bytes:
-        return self.naming.key(names.split(dn)[0])
+    # -- what is to be done ------------------------------------------------------------------------------------------
 
     def _sort_out(self) -> None:
-        """What of it is new, what moves. Entries whose parent was refused are refused too, as long as it takes."""
-        while lost := [
-            key
-            for key, node in self.target.items()
-            if node.parent != ROOT and node.parent not in self.tree and node.parent not in self.target
-        ]:
-            for key in lost:
-                self._refuse(key, self.received[key].dn, "the entry above it could not be brought over")
-                del self.target[key]
-        self.going = dict.fromkeys(sorted(self.gone, key=self.tree.depth, reverse=True))
+        """What of it is new, what moves, what takes over."""
+        self.going = dict.fromkeys(sorted(self.aim.gone, key=self.tree.depth, reverse=True))
         news = [key for key in self.target if key not in self.tree]
         if len(news) > 1:
             news.sort(key=lambda key: names.depth(self.received[key].dn))
@@ -233,10 +114,10 @@ class _Planner:
                 continue
             dn = f"{held.rdn},{self.received[into].dn}"
             dn_key = self.naming.key(dn)
-            if dn_key not in self.by_dn:
-                made = self.by_dn[dn_key] = self._make(dn)
+            if dn_key not in self.aim.by_dn:
+                made = self.aim.by_dn[dn_key] = self.aim.make_glue(dn)
                 self.adds[made] = self.target[made] = Node(into, held.slot, held.rdn)
-            self._pour(child, self.by_dn[dn_key])
+            self._pour(child, self.aim.by_dn[dn_key])
         self.going[old] = None
 
     def _shelters(self, glue: str) -> bool:
@@ -362,10 +243,10 @@ class _Planner:
 
     def _into_glue(self) -> bool:
         """What goes while entries below it stay becomes glue: one, the lowest, or none."""
-        if not self.going or not self.glue:
+        if not self.going or not self._with_glue:
             return False
         old = next(iter(self.going))
-        key = self._make(self.tree.dn(old))
+        key = self.aim.make_glue(self.tree.dn(old))
         del self.going[old]
         self.tree.rekey(old, key)
         held = self.tree.get(key)
@@ -389,9 +270,6 @@ class _Planner:
     def _give_up(self) -> None:
         """What is left contradicts itself: say so and leave it."""
         for key in (*self.adds, *self.moves):
-            self._refuse(key, self.received[key].dn, "its place is taken by an entry that stays there")
+            self.aim.refuse(key, self.received[key].dn, "its place is taken by an entry that stays there")
         for key in self.going:
-            self._refuse(key, self.tree.dn(key), "it went away on the provider, but entries below it stay")
-
-    def _refuse(self, key: str, dn: str, reason: str) -> None:
-        self.plan.refusals.append(Refusal(key, dn, reason))
+            self.aim.refuse(key, self.tree.dn(key), "it went away on the provider, but entries below it stay")
