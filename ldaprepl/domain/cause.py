@@ -105,7 +105,8 @@ TABLE: dict[Code, Row] = {
     ),
     Code.LOST_ADD: Row(
         "it never came, or was removed there, though the consumer's contextCSN says that it has it: the filter, scope"
-        " or access was narrower when it was due, or its stamp too old (offline tools, a clock set back)",
+        " or access was narrower when it was due, its stamp too old (offline tools, a clock set back), or a container"
+        " above it was renamed while the provider sent a long answer",
         _TOUCH,
     ),
     Code.LOST_UPDATE: Row(

@@ -143,6 +143,14 @@ def add_person(connection: Any, dn: str) -> None:
 LabFactory = Callable[..., Lab]
 
 
+def enlarge(connection: Any, many: int, size: int = 10_000) -> None:
+    """`many` entries of `size` bytes below ou=people: far more than fits into the sockets."""
+    for number in range(many):
+        name = b"large%d" % number
+        person = {**PERSON, "uid": [name], "cn": [name], "description": [name * (size // len(name))]}
+        connection.add_s(f"uid=large{number},ou=people,{BASE}", ldap.modlist.addModlist(person))
+
+
 def make_room(server: Slapd) -> None:
     """Let a full database, of a server with `live_config`, grow to a GiB."""
     config = ldap.initialize(server.ldapi_uri)

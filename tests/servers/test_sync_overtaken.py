@@ -11,7 +11,18 @@ import ldap
 import pytest
 import synclab
 from conftest import SlapdFactory
-from synclab import BASE, PERSON, SESSION_LOG, SYNCPROV, Lab, add_person, add_unit, consumer_conf, provider_conf, seed
+from synclab import (
+    BASE,
+    SESSION_LOG,
+    SYNCPROV,
+    Lab,
+    add_person,
+    add_unit,
+    consumer_conf,
+    enlarge,
+    provider_conf,
+    seed,
+)
 
 from ldaprepl import firstfill, scan
 from ldaprepl import seed as seeding
@@ -29,7 +40,7 @@ from ldaprepl.wire.session import Message, Result, open_session
 from ldaprepl.wire.stream import open_stream
 
 STAMPED = "objectclass ( 1.3.6.1.4.1.55555.9.1 NAME 'labStamped' SUP top AUXILIARY MAY description )"
-MANY, LARGE = 3000, 10_000  # entries, bytes of each: far more than is read ahead or fits into the sockets
+MANY = 3000  # entries: far more than is read ahead
 TIME_LIMIT = 3
 
 
@@ -60,14 +71,6 @@ def long_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(firstfill, "_LONG", 5)
 
 
-def enlarge(made: Lab) -> None:
-    master = made.admin()
-    for number in range(MANY):
-        name = b"large%d" % number
-        person = {**PERSON, "uid": [name], "cn": [name], "description": [name * (LARGE // len(name))]}
-        master.add_s(f"uid=large{number},ou=people,{BASE}", ldap.modlist.addModlist(person))
-
-
 def held(made: Lab) -> int:
     try:
         return len(made.dump(made.consumer))
@@ -91,7 +94,7 @@ def test_children_that_come_before_their_parents(lab: Lab) -> None:
 
 def test_the_provider_dies_in_the_middle(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """What had come stays, nothing says that it was all, and the next run brings the rest."""
-    enlarge(lab)
+    enlarge(lab.admin(), MANY)
     with monkeypatch.context() as patched:
         patched.setattr(synclab, "Fuse", lambda _: Spectator(20, lab.provider.kill))
         with pytest.raises(ServerUnavailable, match="broke off") as caught:
@@ -171,7 +174,7 @@ def test_an_entry_that_comes_twice(lab: Lab, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_what_changes_meanwhile(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """The end of the answer does not fit its beginning: a container has another name, entries moved and went."""
-    enlarge(lab)
+    enlarge(lab.admin(), MANY)
 
     def change() -> None:
         master = lab.admin()
@@ -197,7 +200,7 @@ def test_an_answer_that_slapd_cuts_without_a_word_deletes_nothing(
     """A search whose client is slow misses what is below a container that is renamed meanwhile, and ends with 0."""
     made = Lab(slapd(provider_conf(overlay)).start(), slapd(consumer_conf()).start(), tmp_path)
     seed(made.admin())
-    enlarge(made)
+    enlarge(made.admin(), MANY)
     made.sync()
     master = made.admin()
     for number in range(MANY):
@@ -260,7 +263,7 @@ def test_a_refresh_without_an_entry_is_not_believed_at_once(
 @pytest.mark.parametrize("way", ["sync --to-ldif", "init-consumer --seed"])
 def test_a_seed_with_gaps_is_none(lab: Lab, way: str) -> None:
     """Nobody would ever find them again: a consumer asks for what is newer than its contextCSN."""
-    enlarge(lab)
+    enlarge(lab.admin(), MANY)
     master = lab.admin()
     spectator = Spectator(200, lambda: master.rename_s(f"ou=people,{BASE}", "ou=folk", f"ou=other,{BASE}"))
     endpoint = Endpoint(lab.provider.ldap_uri, Simple(lab.provider.rootdn, lab.provider.rootpw))

@@ -25,8 +25,8 @@ from driftlab import (
     told,
 )
 from replication import context, until, with_admin
-from synclab import Lab
-from verifying import SlapdFactory, conf
+from synclab import Lab, enlarge
+from verifying import Relay, SlapdFactory, conf
 
 from ldaprepl.domain.sample import SUFFIX
 from ldaprepl.domain.syncrun import Mode
@@ -232,3 +232,22 @@ def test_20_a_change_and_a_renaming_that_a_client_lost(slapd: SlapdFactory) -> N
         ("renamed", "ou=else", "lost-rename"),
         ("missing", "uid=below,ou=else", "lost-add"),
     }
+
+
+def test_21_a_container_that_is_renamed_while_a_consumer_is_filled(slapd: SlapdFactory) -> None:
+    """A slapd whose client is slow leaves out what is below it, ends with success, and both contextCSNs are equal."""
+    master = slapd(provider_conf()).start()
+    admin = with_admin(master)
+    seed(admin)
+    enlarge(admin, 2000)
+    move = lambda: admin.rename_s(f"ou=people,{SUFFIX}", "ou=folk", OTHER)  # noqa: E731
+    with Relay(master, 2_000_000, move, goes_on=True) as slow:
+        pair = Drift(master, slapd(conf(stanza(master).replace(master.ldap_uri, slow.uri))).start())
+        pair.together()
+        run = pair.verify("--settle", "0")
+    if run.code == 0:
+        pytest.skip("this slapd has sent everything")
+    found = told(run)
+    assert len(found) > 100
+    assert {(kind, cause) for kind, _, cause in found} == {("missing", "lost-add")}
+    assert {dn.partition(",")[2] for _, dn, _ in found} == {"ou=folk,ou=other"}
