@@ -41,7 +41,8 @@ settings.load_profile("ours")
 
 def pytest_configure() -> None:
     """A run in the background of a shell ignores Ctrl-C, and so would every program that it starts: what is tested
-    with SIGINT must get it."""
+    with SIGINT must get it. Nor shall a program be strict with the libraries because the shell's programs are."""
+    os.environ.pop("PYTHONWARNINGS", None)
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -170,7 +170,11 @@ class Relay:
             while True:
                 client, _ = self._listener.accept()
                 host, _, port = self.server.ldap_uri.removeprefix("ldap://").rpartition(":")
-                server = socket.create_connection((host, int(port)))
+                try:
+                    server = socket.create_connection((host, int(port)))
+                except OSError:  # it is away, and may come again
+                    client.close()
+                    continue
                 self._open += [client, server]
                 threading.Thread(target=self._ask, args=(client, server), daemon=True).start()
                 threading.Thread(target=self._answer, args=(server, client), daemon=True).start()
