@@ -87,7 +87,7 @@ def _servers(docker_engine: Engine, playground: Path) -> Iterator[ServerFactory]
 
 
 @pytest.fixture
-def server(docker_engine: Engine, playground: Path) -> Iterator[ServerFactory]:
+def made_in(docker_engine: Engine, playground: Path) -> Iterator[ServerFactory]:
     """A factory of servers, not yet started, that end with the test: version, configuration, `disk` (size), options."""
     yield from _servers(docker_engine, playground)
 

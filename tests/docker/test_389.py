@@ -51,8 +51,8 @@ def run(command: str, source: Ds389, target: OpenLdap, *options: str) -> Run:
 
 @pytest.mark.shows("sync: first fill and every kind of change")
 @pytest.mark.shows("verify: equal user attributes are called equal, a change on one side is found")
-def test_a_389_master_is_copied_and_kept(source: Ds389, pair: Pair, server: ServerFactory, tmp_path: Path) -> None:
-    target = server(pair.consumer, database(UPDATEDN)).start()
+def test_a_389_master_is_copied_and_kept(source: Ds389, pair: Pair, made_in: ServerFactory, tmp_path: Path) -> None:
+    target = made_in(pair.consumer, database(UPDATEDN)).start()
     state = ("--state", str(tmp_path))
     done = run("sync", source, target, *state, "--format", "json")
     assert done.code == 0, done.out + done.err

@@ -50,15 +50,15 @@ SOON = 1.5  # seconds
 
 
 @pytest.fixture
-def source(version: str, server: ServerFactory) -> OpenLdap:
+def source(version: str, made_in: ServerFactory) -> OpenLdap:
     """A provider of the test's own."""
-    return provider(server, version, count=FEW)
+    return provider(made_in, version, count=FEW)
 
 
 @pytest.fixture
-def target(version: str, server: ServerFactory) -> OpenLdap:
+def target(version: str, made_in: ServerFactory) -> OpenLdap:
     """An empty consumer of ldaprepl sync."""
-    return server(version, database(UPDATEDN)).start()
+    return made_in(version, database(UPDATEDN)).start()
 
 
 @pytest.fixture
@@ -139,8 +139,8 @@ def test_the_provider_dies(source: OpenLdap, target: OpenLdap, sync: Sync) -> No
 
 @pytest.mark.shows("chaos, kill -9 of the consumer while it is written: the next sync completes")
 @EVERY
-def test_the_consumer_dies(source: OpenLdap, version: str, server: ServerFactory, sync: Sync) -> None:
-    target = server(version, database(UPDATEDN)).start()
+def test_the_consumer_dies(source: OpenLdap, version: str, made_in: ServerFactory, sync: Sync) -> None:
+    target = made_in(version, database(UPDATEDN)).start()
     with Relay(target, 5_000, then=target.kill) as relay:
         done = sync(source.ldap_uri, relay.uri)
         assert relay.reached.is_set() and done.code == 3, done.out + done.err
@@ -172,8 +172,8 @@ def test_a_server_stands_still(source: OpenLdap, target: OpenLdap, sync: Sync) -
 
 @pytest.mark.shows("chaos, full disk on the consumer: said with the server's words, completed when there is room")
 @NEWEST
-def test_the_disk_is_full(source: OpenLdap, version: str, server: ServerFactory, sync: Sync) -> None:
-    target = server(version, database(UPDATEDN, nosync=False), disk="48m")
+def test_the_disk_is_full(source: OpenLdap, version: str, made_in: ServerFactory, sync: Sync) -> None:
+    target = made_in(version, database(UPDATEDN, nosync=False), disk="48m")
     filler = target.folder / "db0" / "filler"
     code, words = target.run("dd", "if=/dev/zero", f"of={filler}", "bs=1M", "count=46")
     assert code == 0, words
@@ -191,8 +191,8 @@ def test_the_disk_is_full(source: OpenLdap, version: str, server: ServerFactory,
 
 @pytest.mark.shows("chaos, slow link (tc tbf): what keeps coming is no silence")
 @NEWEST
-def test_a_slow_link(version: str, server: ServerFactory, target: OpenLdap, sync: Sync) -> None:
-    source = provider(server, version, count=FEW, cap_add=["NET_ADMIN"])
+def test_a_slow_link(version: str, made_in: ServerFactory, target: OpenLdap, sync: Sync) -> None:
+    source = provider(made_in, version, count=FEW, cap_add=["NET_ADMIN"])
     code, words = source.run(*SLOW, user="root")
     if code:
         pytest.skip(f"this kernel has no tbf to slow a link down: {words.strip()}")
@@ -204,9 +204,9 @@ def test_a_slow_link(version: str, server: ServerFactory, target: OpenLdap, sync
 @pytest.mark.shows("chaos, the provider's clock goes back: verify finds what native syncrepl loses, sync heals")
 @EVERY
 def test_the_clock_goes_back(
-    source: OpenLdap, target: OpenLdap, version: str, server: ServerFactory, sync: Sync
+    source: OpenLdap, target: OpenLdap, version: str, made_in: ServerFactory, sync: Sync
 ) -> None:
-    native = server(version, database(*stanza(source))).start()
+    native = made_in(version, database(*stanza(source))).start()
     converged(source, native)
     assert sync(source.ldap_uri, target.ldap_uri).code == 0
     kept, changed, _ = write(source)

@@ -52,9 +52,9 @@ def source(pair: Pair, provider_of: Providers) -> OpenLdap:
 
 
 @pytest.fixture
-def target(pair: Pair, server: ServerFactory) -> OpenLdap:
+def target(pair: Pair, made_in: ServerFactory) -> OpenLdap:
     """An empty consumer, not configured."""
-    return server(pair.consumer)
+    return made_in(pair.consumer)
 
 
 def written(source: OpenLdap, target: OpenLdap, *options: str) -> str:

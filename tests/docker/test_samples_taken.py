@@ -29,8 +29,8 @@ def generator(version: str) -> ModuleType:
 
 @pytest.mark.shows("slapd-conf/: every sample in both forms, generated for the version, is taken by slaptest")
 @pytest.mark.parametrize("version", ["2.4", "2.5", "2.6"])
-def test_every_sample_is_taken(version: str, server: ServerFactory) -> None:
-    node = server(version)
+def test_every_sample_is_taken(version: str, made_in: ServerFactory) -> None:
+    node = made_in(version)
     for name, text in generator(version).samples().items():
         placed = text.replace("/var/lib/ldap", str(node.folder / name))
         if name.endswith(".ldif"):
