@@ -22,6 +22,7 @@ from ldaprepl.domain.proof import Mark, Moment, Proof, balance, changed_filter, 
 from ldaprepl.domain.scope import MATCH_ALL, ReplicationScope, Scope
 from ldaprepl.domain.verdict import ConsumerReport, Finding, How, Kind, Problem, Reach, State
 from ldaprepl.errors import LdapreplError
+from ldaprepl.overtaken import joined
 from ldaprepl.ports import Directory
 from ldaprepl.recheck import BREATH, Outcome, Recheck, text
 from ldaprepl.verify import Look, Options, Tools, first_look
@@ -30,6 +31,7 @@ _LISTED = ("entryUUID", "entryCSN")
 _LOOKS = 5  # at the sizes of the databases while they do not fit: a delete shows before its CSN does
 _QUIET = 1.0  # seconds that both are given to have the same changes; who writes all the time never has them
 _STEPS = 4  # from an entry to whoever holds its place or its identity on the other side
+_NONE = Suspects()
 Result = tuple[ConsumerReport, Proof | None]
 
 
@@ -132,7 +134,7 @@ class _Changes:
         how, offset = How.CHANGES, proof.offset
         outcome = None
         if offset is not None:
-            outcome = self._judge(look.suspects)
+            outcome = self._judge(changes)
             wanted = offset + balance(outcome.findings)
             if surplus(self._world, self._consumer, wanted) != wanted:
                 outcome = None
@@ -141,7 +143,7 @@ class _Changes:
             look = self._read(scope._replace(attrs=_LISTED), self._comparer)
             if look.report.problem:
                 return look.report, None
-            outcome = self._judge(_joined(changes.suspects, look.suspects))
+            outcome = self._judge(changes, look.suspects)
             offset = unexplained(self._world, self._consumer, outcome.findings)
         if self._may_stand_for_others(outcome.findings):
             return "an entry has another name on the consumer, and with it all that is below"
@@ -157,16 +159,17 @@ class _Changes:
         (look,) = first_look(self._provider, [self._consumer], comparer, self._world.tools, part)
         return look
 
-    def _judge(self, suspects: Suspects) -> Outcome:
+    def _judge(self, changes: Look, more: Suspects = _NONE) -> Outcome:
         """The second look, at what the run before found too, and at whoever these entries meet on the other side."""
         world = self._world
+        suspects = joined(changes.suspects, more)
         if not suspects and not self._before.findings:
             return Outcome((), 0, self._consumer.context_csn(world.scope.consumer_base))
         known = [name for finding in self._before.findings for name in self._names(finding)]
         wide = Suspects([*suspects.pairs, *map(_bytes, known)], suspects.provider_only, suspects.consumer_only)
         wide.pairs.extend(map(_bytes, self._met(wide)))
         recheck = Recheck(self._provider, self._consumer, self._comparer, world.tools.clock, world.options.settle)
-        return recheck.judge(wide, world.tools.progress)
+        return changes.overtaken.judge(recheck, wide, world.tools.progress)
 
     def _names(self, finding: Finding) -> list[str]:
         """The DNs that a finding is about, as the provider names them."""
@@ -239,14 +242,6 @@ def unexplained(world: World, consumer: Directory, findings: Sequence[Finding]) 
     if found is None or found == wanted:
         return None if found is None else 0
     return found - wanted if world.provider.context_csn(world.scope.base) == world.mark.csns else None
-
-
-def _joined(one: Suspects, other: Suspects) -> Suspects:
-    return Suspects(
-        [*one.pairs, *other.pairs],
-        [*one.provider_only, *other.provider_only],
-        [*one.consumer_only, *other.consumer_only],
-    )
 
 
 def _uuids(entries: Iterable[Entry | None]) -> set[str]:

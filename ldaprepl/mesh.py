@@ -19,6 +19,7 @@ from ldaprepl.domain.scope import ReplicationScope
 from ldaprepl.domain.verdict import ConsumerReport, Problem, VerifyReport
 from ldaprepl.errors import LdapreplError
 from ldaprepl.mutualcheck import MutualCheck
+from ldaprepl.overtaken import Overtaken
 from ldaprepl.ports import Directory, Ending
 from ldaprepl.verify import Look, Options, Tools, second_look, shown_schema, unfollowed, unknown_attributes
 
@@ -36,8 +37,11 @@ def verify_mesh(servers: Sequence[Directory], scope: ReplicationScope, tools: To
             pair: Join(comparer.same_frames, opened.enter_context(tools.overflow()))
             for pair in combinations(range(len(servers)), 2)
         }
+        watched = {
+            (left, right): Overtaken(servers[left], servers[right], comparer, tools.pump) for left, right in joins
+        }
         notes = _read(servers, comparer, tools, problems, joins)
-        looks = {pair: _look(servers, pair, join, problems) for pair, join in joins.items()}
+        looks = {pair: _look(servers, pair, join, watched[pair], problems) for pair, join in joins.items()}
     reports = []
     for (left, right), look in looks.items():
         report = look.report
@@ -104,18 +108,24 @@ def _read(
     return notes
 
 
-def _look(servers: Sequence[Directory], pair: tuple[int, int], join: Join, problems: Sequence[Problem | None]) -> Look:
+def _look(
+    servers: Sequence[Directory],
+    pair: tuple[int, int],
+    join: Join,
+    overtaken: Overtaken,
+    problems: Sequence[Problem | None],
+) -> Look:
     left, right = pair
     problem = problems[left] or problems[right]
     suspects = Suspects()
     if problem is None:
         try:
-            suspects = join.finish()
+            suspects = overtaken.more(join.finish())
         except LdapreplError as error:
             problem = Problem(error.message, error.cure)
     report = ConsumerReport(servers[right].uri, against=servers[left].uri, problem=problem, equal=join.equal)
     ours, theirs = join.counts
-    return Look(replace(report, provider_entries=ours, consumer_entries=theirs), suspects)
+    return Look(replace(report, provider_entries=ours, consumer_entries=theirs), suspects, overtaken)
 
 
 def _csns(server: Directory, scope: ReplicationScope) -> CsnSet:

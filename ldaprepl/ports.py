@@ -13,6 +13,8 @@ from ldaprepl.domain.scope import MATCH_ALL, ReplicationScope
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # a verb must not load the words of all the others
+    from datetime import datetime
+
     from ldaprepl.domain.configdiff import ConfigChange
     from ldaprepl.domain.csn import Csn, CsnSet
     from ldaprepl.domain.deduction import Place
@@ -59,6 +61,18 @@ class Directory(Protocol):
 
     def stamps(self, dns: Sequence[str]) -> Iterator[Entry | None]:
         """`STAMPS` of single entries, whatever the scope; None also where one is not shown."""
+
+
+@runtime_checkable
+class Live(Directory, Protocol):
+    """A `Directory` that is a running server: it changes while it is read."""
+
+    def containers(self, base: str, since: datetime | None) -> list[Entry] | None:
+        """The stamps of the entries at and below `base` that have others below them; with `since` (UTC)
+        only those with an entryCSN of that time or later. None where this server does not tell this identity."""
+
+    def holders(self, uuids: Sequence[str], scope: ReplicationScope, base: str) -> list[str]:
+        """The DNs of the entries that have these entryUUIDs, within the scope. Raises `IncompleteRead`."""
 
 
 class Witness(Protocol):

@@ -36,12 +36,15 @@ _POLL = (0.05, 1.0)  # seconds between two looks at a contextCSN: the first, the
 
 
 class Outcome(NamedTuple):
-    """What became of the suspects. `equal` counts those that are the same now."""
+    """What became of the suspects. `equal` counts those that are the same now, `gone` the names that neither side has
+    any more; `settled` are the entryUUIDs of those that are the same and of the findings."""
 
     findings: tuple[Finding, ...]
     equal: int
     contextcsn: CsnSet
     notes: tuple[str, ...] = ()
+    gone: int = 0
+    settled: frozenset[str] = frozenset()
 
 
 class Gate(NamedTuple):
@@ -76,6 +79,8 @@ class Recheck:
         self._settle = settle
         self._deadline = clock.monotonic() + settle
         self._waited_blind = False
+        self._gone = 0
+        self._settled: set[str] = set()
         self._seen: dict[Divergence, int] = {}  # in how many rounds in a row, up to the round before
         self._seen_now: dict[Divergence, int] = {}
 
@@ -85,6 +90,8 @@ class Recheck:
         if pending:
             progress.phase("second look", len(pending))
         self._deadline = self._clock.monotonic() + self._settle
+        self._gone = 0
+        self._settled = set()
         findings: list[Finding] = []
         equal = 0
         last = False
@@ -104,7 +111,9 @@ class Recheck:
         findings.sort(key=lambda finding: self._comparer.tree_order(finding.dn))
         have = self._consumer.context_csn(self._comparer.scope.consumer_base)
         blind = f"no contextCSN to go by on one of the sides: waited {self._settle:g} s instead"
-        return Outcome(tuple(findings), max(0, equal), have, (blind,) if self._waited_blind else ())
+        notes = (blind,) if self._waited_blind else ()
+        settled = self._settled.union(finding.uuid for finding in findings)
+        return Outcome(tuple(findings), max(0, equal), have, notes, self._gone, frozenset(settled))
 
     def _round(self, dns: Sequence[str], progress: Progress) -> tuple[list[Finding], list[Divergence], int]:
         """One look at all: what is decided, what is not yet, and how many entries the provider holds."""
@@ -138,12 +147,17 @@ class Recheck:
     def _look(self, dns: Sequence[str]) -> tuple[list[Divergence], Gate, int]:
         """Read one chunk in the order that makes a difference mean something."""
         scope = self._comparer.scope
-        ours = found(self._provider.fetch(dns, scope))
+        shown = list(self._provider.fetch(dns, scope))
+        ours = found(shown)
         above = self._above(dns)
         before = _Sight(self._keyed(ours), self._keyed(found(self._provider.stamps(above))))
         gate = self._wait(self._provider.context_csn(scope.base))
-        theirs = found(self._consumer.fetch([self._comparer.consumer_dn(dn) for dn in dns], scope))
+        held = list(self._consumer.fetch([self._comparer.consumer_dn(dn) for dn in dns], scope))
+        self._gone += sum(left is None and right is None for left, right in zip(shown, held, strict=True))
+        theirs = found(held)
         divergences = self._comparer.classify(ours, self._without_glue(ours, theirs))
+        differing = {divergence.finding.uuid for divergence in divergences}
+        self._settled.update(entry.uuid for entry in ours if entry.uuid and entry.uuid not in differing)
         if divergences:
             gate = self._answered(gate)
             again = found(self._provider.fetch(dns_of(divergences, self._comparer), scope, STAMPS))
@@ -265,6 +279,16 @@ class Recheck:
             return State.LASTING
         seen = self._seen_now[divergence] = self._seen.get(divergence, 0) + 1
         return State.LASTING if seen >= wanted else None
+
+
+def merged(one: Outcome, later: Outcome, comparer: Comparer) -> Outcome:
+    """Of two looks at different entries."""
+    findings = dict.fromkeys((*one.findings, *later.findings))
+    return later._replace(
+        findings=tuple(sorted(findings, key=lambda finding: comparer.tree_order(finding.dn))),
+        equal=one.equal + later.equal,
+        settled=one.settled | later.settled,
+    )
 
 
 def _holds_together(entry: Entry) -> bool:

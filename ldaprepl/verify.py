@@ -19,6 +19,7 @@ from ldaprepl.domain.plural import agreeing, counted
 from ldaprepl.domain.scope import MATCH_ALL, ReplicationScope, Scope
 from ldaprepl.domain.verdict import ConsumerReport, Kind, Problem, VerifyReport
 from ldaprepl.errors import LdapreplError, ProtocolViolation, UsageError
+from ldaprepl.overtaken import Overtaken
 from ldaprepl.ports import Clock, Directory, Ending, Progress, Pump, Still
 from ldaprepl.recheck import Recheck, text
 
@@ -133,10 +134,11 @@ def unknown_attributes(schema: Schema, scope: ReplicationScope) -> tuple[str, ..
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One consumer after the pass: counts, or the problem; and the suspects."""
+    """One consumer after the pass: counts, or the problem; the suspects; and what may have come in between."""
 
     report: ConsumerReport
     suspects: Suspects
+    overtaken: Overtaken
 
 
 def first_look(
@@ -152,7 +154,8 @@ def first_look(
     """
     overflows = [tools.overflow() for _ in consumers]
     pairings = [
-        _Pairing(consumer, comparer, overflow, part) for consumer, overflow in zip(consumers, overflows, strict=True)
+        _Pairing(consumer, comparer, overflow, Overtaken(provider, consumer, comparer, tools.pump), part)
+        for consumer, overflow in zip(consumers, overflows, strict=True)
     ]
     provider.start(part or comparer.scope, comparer.scope.base)
     read: list[Directory] = [provider]
@@ -193,6 +196,7 @@ class _Pairing:
         consumer: Directory,
         comparer: Comparer,
         overflow: AbstractContextManager[Overflow],
+        overtaken: Overtaken,
         part: ReplicationScope | None,
     ) -> None:
         self.consumer = consumer
@@ -202,12 +206,15 @@ class _Pairing:
         if comparer.selective:  # a dump and a server, or two ways of dumping, differ in what is not compared
             self._join.print_of = comparer.print_of
         self._notes: list[str] = []
+        self._overtaken = overtaken
         self.problem: Problem | None = None
 
     def start(self) -> bool:
         """Begin the consumer's read; False when it refuses at once."""
         scope = self._comparer.scope
         try:
+            if self._overtaken.failed:
+                raise self._overtaken.failed
             self.consumer.start(self._part or scope, scope.consumer_base)
         except LdapreplError as error:
             self.problem = Problem(error.message, error.cure)
@@ -237,7 +244,7 @@ class _Pairing:
             self.problem = self._blindness(provider_entries, consumer_entries)
         if self.problem is None:
             try:
-                suspects = self._join.finish()
+                suspects = self._overtaken.more(self._join.finish())
             except LdapreplError as error:
                 self.problem = Problem(error.message, error.cure)
         report = ConsumerReport(
@@ -248,7 +255,7 @@ class _Pairing:
             problem=self.problem,
             notes=tuple(self._notes),
         )
-        return Look(report, suspects)
+        return Look(report, suspects, self._overtaken)
 
     def _blindness(self, provider_entries: int, consumer_entries: int) -> Problem | None:
         """A read that ends well without a single entry: most often of somebody who may search, but not read."""
@@ -275,11 +282,11 @@ def second_look(check: Recheck | ImageCheck, look: Look, progress: Progress) -> 
     """Judge the suspects; a side that fails now leaves the consumer undecided."""
     report = look.report
     try:
-        outcome = check.judge(look.suspects, progress)
+        outcome = look.overtaken.judge(check, look.suspects, progress)
     except LdapreplError as error:
         return replace(report, problem=Problem(error.message, error.cure))
-    equal = min(report.equal + outcome.equal, report.provider_entries)
     wrong = sum(finding.kind is not Kind.EXTRA for finding in outcome.findings)
+    equal = max(0, min(report.equal + outcome.equal, report.provider_entries - wrong))
     gone = report.provider_entries - equal - wrong
     moved = (
         (f"{counted(gone)} {agreeing(gone, 'was', 'were')} deleted or moved on the provider while they were compared",)

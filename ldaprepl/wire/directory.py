@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from datetime import datetime
+from functools import cached_property
 
 from ldaprepl.domain.csn import CsnSet
 from ldaprepl.domain.dn import context_of
 from ldaprepl.domain.entry import Entry
-from ldaprepl.domain.ldapfilter import bracketed
+from ldaprepl.domain.ldapfilter import bracketed, escape
 from ldaprepl.domain.matching import Schema
 from ldaprepl.domain.nearby import hint
 from ldaprepl.domain.plural import counted
+from ldaprepl.domain.proof import EVERY_CSN
 from ldaprepl.domain.scope import MATCH_ALL, STAMPS, ReplicationScope, Scope
 from ldaprepl.domain.verdict import Problem
 from ldaprepl.errors import IncompleteRead, LdapreplError, ProtocolViolation
@@ -37,6 +40,8 @@ _PAUSES: dict[bool | None, tuple[float, ...]] = {True: (0.01,) * 20, None: (0.01
 
 _BY_CONTROL = f"(|(objectClass=subentry)(objectClass=ldapSubEntry))(!{OWN_SUBENTRIES})"
 _BY_FILTER = "(objectClass=ldapSubEntry)"
+_UUIDS_A_FILTER = 50
+_NONE_THERE = (results.SUCCESS, results.NO_SUCH_OBJECT)
 _NO_SUBENTRIES = (results.NO_SUCH_OBJECT, results.UNAVAILABLE_CRITICAL)
 
 
@@ -59,6 +64,15 @@ class LdapDirectory:
         return self.stream.uri
 
     # -- what the server says of itself ----------------------------------------------------------------------------
+
+    @cached_property
+    def _root(self) -> Entry:
+        shown = self.stream.search("", attributes=("supportedControl", "vendorName")).entries
+        return shown[0] if shown else Entry("", {})
+
+    @property
+    def _is_389(self) -> bool:
+        return (self._root.first("vendorName") or b"").startswith(b"389 ")
 
     def suffix(self, base: str) -> str:
         """The naming context that holds `base`; `base` itself when the root DSE does not show one (RFC 4512, 5.1)."""
@@ -109,6 +123,22 @@ class LdapDirectory:
         where = value.decode("utf-8", "surrogateescape") if value else "cn=Subschema"
         return where, self.stream.search(where, filter="(objectClass=subschema)", attributes=attributes)
 
+    def containers(self, base: str, since: datetime | None) -> list[Entry] | None:
+        """By hasSubordinates; 389 DS has an index of numSubordinates. Whoever may not search by these, or by entryCSN,
+        gets nothing and no error: hence the second question."""
+        having, either = "(hasSubordinates=TRUE)", "(|(hasSubordinates=TRUE)(hasSubordinates=FALSE))"
+        if self._is_389:
+            having = either = "(numSubordinates=*)"
+        newer = f"(entryCSN>={since.year:04d}{since:%m%d%H%M%S.%f}Z#000000#000#000000)" if since else MATCH_ALL
+        found = self._having(base, Scope.SUB, f"(&{newer}{having})")
+        by_csn = EVERY_CSN if since else MATCH_ALL
+        able = found or self._having(base, Scope.BASE, f"(&{by_csn}{either})")
+        return found if able else None
+
+    def _having(self, base: str, scope: Scope, filter: str) -> list[Entry]:
+        answer = self.stream.search(base, scope, filter, STAMPS[:2], (manage_dsa_it(),))
+        return answer.entries if answer.result.code == results.SUCCESS else []
+
     # -- reading ---------------------------------------------------------------------------------------------------
 
     def start(self, scope: ReplicationScope, base: str) -> None:
@@ -134,10 +164,8 @@ class LdapDirectory:
         """The search for subentries: by the control (RFC 3672, section 3); 389 DS without it shows its own where the
         filter names them. A server's own state is left out."""
         if self._sorts is None:
-            shown = self.stream.search("", attributes=("supportedControl", "vendorName")).entries
-            root = shown[0] if shown else Entry("", {})
-            by_control = SUBENTRIES.encode() in root.values("supportedControl")
-            if by_control or (root.first("vendorName") or b"").startswith(b"389 "):
+            by_control = SUBENTRIES.encode() in self._root.values("supportedControl")
+            if by_control or self._is_389:
                 self._sorts = (_BY_CONTROL if by_control else _BY_FILTER, by_control)
             else:
                 self._sorts = ("", False)
@@ -166,6 +194,20 @@ class LdapDirectory:
     def stamps(self, dns: Sequence[str]) -> Iterator[Entry | None]:
         for answer in self.stream.fetch(dns, MATCH_ALL, STAMPS):
             yield None if isinstance(answer, Result) else answer
+
+    def holders(self, uuids: Sequence[str], scope: ReplicationScope, base: str) -> list[str]:
+        found = []
+        for first in range(0, len(uuids), _UUIDS_A_FILTER):
+            any_of = "".join(f"(entryUUID={escape(uuid)})" for uuid in uuids[first : first + _UUIDS_A_FILTER])
+            where = f"(&{bracketed(scope.filter)}(|{any_of}))"
+            answer = self.stream.search(base, scope.scope, where, ("1.1",), (manage_dsa_it(),))
+            if answer.result.code not in _NONE_THERE:
+                raise IncompleteRead(
+                    f"{self.uri} would not search by entryUUID ({results.name_of(answer.result.code)})",
+                    "Index entryUUID there.",
+                )
+            found += [entry.dn for entry in answer.entries]
+        return found
 
     def below(self, dn: str) -> list[Entry]:
         """The entries right below one, without their attributes but for entryUUID. Raises `IncompleteRead`."""

@@ -11,16 +11,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-from ldaprepl.domain.ldapfilter import bracketed, escape
 from ldaprepl.domain.proof import EVERY_CSN, Mark
 from ldaprepl.domain.scope import ReplicationScope
-from ldaprepl.errors import IncompleteRead
 from ldaprepl.ports import Directory
-from ldaprepl.protocol import results
 from ldaprepl.protocol.requests import manage_dsa_it
 from ldaprepl.wire.directory import LdapDirectory
 
-_UUIDS_A_FILTER = 50
 _SCHEMA = ("attributeTypes", "objectClasses", "ldapSyntaxes")
 
 
@@ -57,19 +53,8 @@ def entries(directory: Directory, base: str) -> int | None:
 
 
 def holders(directory: Directory, uuids: Sequence[str], scope: ReplicationScope, base: str) -> list[str]:
-    """The DNs of the entries that have these entryUUIDs, within the scope. Raises `IncompleteRead`."""
-    found = []
-    for first in range(0, len(uuids), _UUIDS_A_FILTER):
-        any_of = "".join(f"(entryUUID={escape(uuid)})" for uuid in uuids[first : first + _UUIDS_A_FILTER])
-        where = f"(&{bracketed(scope.filter)}(|{any_of}))"
-        answer = _ldap(directory).stream.search(base, scope.scope, where, ("1.1",), (manage_dsa_it(),))
-        if answer.result.code not in (results.SUCCESS, results.NO_SUCH_OBJECT):
-            raise IncompleteRead(
-                f"{directory.uri} would not search by entryUUID ({results.name_of(answer.result.code)})",
-                "Run without --since-last, or index entryUUID there.",
-            )
-        found += [entry.dn for entry in answer.entries]
-    return found
+    """As `ports.Live` has it."""
+    return _ldap(directory).holders(uuids, scope, base)
 
 
 def _ldap(directory: Directory) -> LdapDirectory:
