@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -43,6 +44,8 @@ def pytest_configure() -> None:
     """A run in the background of a shell ignores Ctrl-C, and so would every program that it starts: what is tested
     with SIGINT must get it. Nor shall a program be strict with the libraries because the shell's programs are."""
     os.environ.pop("PYTHONWARNINGS", None)
+    if sys.__stdin__ is None:  # closed (<&-), and ldap3 asks pytest's stand-in for its encoding, which asks this
+        sys.__stdin__ = os.fdopen(os.open(os.devnull, os.O_RDONLY))  # type: ignore[misc]  # it has an end only
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -32,7 +32,9 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     program.write_text(f"#!{sys.executable}\nimport sys\nfrom ldaprepl.cli.main import main\nmain()\n")
     program.chmod(0o755)
     for shell in ("bash", "zsh", "fish"):
-        script = subprocess.run([program, "completion", shell], capture_output=True, text=True, check=True).stdout
+        script = subprocess.run(
+            [program, "completion", shell], env=environment(folder), capture_output=True, text=True, check=True
+        ).stdout
         (folder / f"complete.{shell}").write_text(script)
     return folder
 
