@@ -101,7 +101,7 @@ def test_a_run_is_ended_in_its_middle(
     meanwhile = run(arguments)
     process.send_signal(number)
     said, _ = process.communicate(timeout=PATIENCE)
-    gate.open()
+    gate.finish()
     assert meanwhile == 3
     assert "another sync of this pair is running" in capsys.readouterr().err
     assert process.returncode == code

@@ -212,13 +212,22 @@ class Gate(Relay):
         self._shut = shut
         self._each = each
         self._opened = threading.Event()
+        self._answering: list[threading.Thread] = []
 
     def open(self) -> None:
         self._opened.set()
 
-    def again(self) -> None:
-        """Let go who waits, who has been killed meanwhile, and be ready for the next."""
+    def finish(self) -> None:
+        """Let go who waits, whose process has ended meanwhile, and wait until the server has done what it was asked for
+        and hangs up: it would be in the way of the next run."""
         self.open()
+        for thread in self._answering:
+            thread.join(PATIENCE)
+            assert not thread.is_alive()
+
+    def again(self) -> None:
+        """Finish, and be ready for the next."""
+        self.finish()
         self.reached.clear()
         self._opened.clear()
 
@@ -226,7 +235,15 @@ class Gate(Relay):
         self.open()
         super().__exit__(*why)
 
+    def _ask(self, client: socket.socket, server: socket.socket) -> None:
+        with suppress(OSError):
+            while data := client.recv(65536):
+                server.sendall(data)
+        with suppress(OSError):
+            server.shutdown(socket.SHUT_WR)
+
     def _answer(self, server: socket.socket, client: socket.socket) -> None:
+        self._answering.append(threading.current_thread())
         with suppress(OSError):
             for turn in itertools.count():
                 if not (data := server.recv(65536)):
@@ -234,7 +251,9 @@ class Gate(Relay):
                 if turn % self._each == 0 and not self._opened.is_set() and self._shut():
                     self.reached.set()
                     self._opened.wait(PATIENCE)
-                client.sendall(data)
+                with suppress(OSError):  # it has ended; the server goes on for a while
+                    client.sendall(data)
+        with suppress(OSError):
             client.shutdown(socket.SHUT_RDWR)
 
 
