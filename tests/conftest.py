@@ -6,6 +6,7 @@ pipeline that skips them proves nothing.
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import sys
@@ -26,6 +27,7 @@ from ldaprepl.wire.slapdproc import Slapd
 
 SERVERS = Path(__file__).parent / "servers"
 FOR_TESTS = {"LDAPREPL_LONG", "LDAPREPL_HISTORIES", "LDAPREPL_STORM_RUNS", "LDAPREPL_SLAPD", "LDAPREPL_COMPATIBILITY"}
+NUMBERS = itertools.count()
 SlapdFactory = Callable[..., Slapd]
 
 
@@ -61,7 +63,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def nothing_but_what_a_test_puts_there(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[None]:
-    """No passwords, ldap.conf or profiles of this machine's, and none that another test has left in our memory."""
+    """No passwords, ldap.conf, profiles or state of this machine's, and none that another test has left behind."""
     for name in os.environ.keys() - FOR_TESTS:
         if name.startswith(("LDAP", "XDG_CONFIG")):
             monkeypatch.delenv(name)
@@ -70,6 +72,9 @@ def nothing_but_what_a_test_puts_there(
         monkeypatch.setenv("HOME", str(nowhere))
     monkeypatch.setattr(ldapconf, "SYSTEM", (nowhere,))
     monkeypatch.setattr(profilefile, "SYSTEM", nowhere)
+    state = tmp_path_factory.getbasetemp() / f"state{next(NUMBERS)}"
+    monkeypatch.setenv("XDG_STATE_HOME", str(state))
+    monkeypatch.setattr(given, "ROOTS_STATE", state)
     monkeypatch.setattr(ldaprc, "_told", set())
     monkeypatch.setattr(given, "_asked", {})
     monkeypatch.setattr(given, "_read", {})

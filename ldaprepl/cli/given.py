@@ -22,6 +22,7 @@ from ldaprepl.wire.endpoint import Anonymous, Bind, Endpoint, External, Sasl, Si
 Given = Mapping[str, Any]
 _DEFAULTS = {"scope": "sub", "filter": MATCH_ALL, "tls_reqcert": "demand", "timeout": 60.0}
 PASSWORD, CONSUMER_PASSWORD = "LDAPREPL_PASSWORD", "LDAPREPL_CONSUMER_PASSWORD"
+ROOTS_STATE = Path("/var/lib/ldaprepl")
 
 
 def provider_endpoint(given: Given) -> Endpoint:
@@ -225,7 +226,7 @@ def read_password(file: Path, *, quiet: bool = False) -> Secret:
 def state_folder() -> Path:
     """Where state is kept when no --state says so."""
     if os.geteuid() == 0:
-        return Path("/var/lib/ldaprepl")
+        return ROOTS_STATE
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "ldaprepl"
 
 
