@@ -10,6 +10,7 @@ from pathlib import Path
 import ldap
 import pytest
 from conftest import SlapdFactory
+from replication import until
 from test_init_consumer import PASSWORD, PEOPLE, REPLICA, SUFFIX, SYNCPROV, change, converged, data, look
 from test_init_consumer import provider as provider_with
 
@@ -71,6 +72,7 @@ def test_the_provider_s_part_cures_a_running_provider_with_delta(slapd: SlapdFac
     assert done.stderr.count("olcDbIndex: value #0 already exists") == done.stderr.count("additional info") == 2, (
         done.stderr
     )
+    until(lambda: (log := look(server).log) is not None and log.usable)  # its base is made in a task of slapd's own
     profile = look(server)
     assert profile.usable and profile.entries == 602 and profile.log is not None
     assert profile.log.usable and profile.log.context_csn

@@ -33,14 +33,27 @@ def provider(
     slapd: SlapdFactory, *lines: str, data: str = DATA, log: tuple[str, ...] | None = None, csn: bool = True
 ) -> Slapd:
     """A running server; with `log` also a log database with these lines, with `csn` contextCSN is stored."""
-    others = ()
+    others: tuple[Database, ...] = ()
     if log is not None:
         others = (Database("cn=log", "cn=log", lines=log),)
         lines = (*lines, "overlay accesslog", "logdb cn=log", "logops writes", "logsuccess TRUE")
     conf = SlapdConf(Database(SUFFIX, sizelimit="", lines=lines), others, modules=("syncprov", "accesslog"))
     server = slapd(conf)
     server.load([data], write_csn=csn)
-    return server.start()
+    server.start()
+    for each in others:
+        assert until(lambda database=each: is_there(server, database))  # type: ignore[misc]  # bound at once
+    return server
+
+
+def is_there(server: Slapd, log: Database) -> bool:
+    """Whether slapd has made the base of its log, which it does in a task of its own."""
+    connection = ldap.initialize(server.ldap_uri)
+    connection.simple_bind_s(log.admin, log.rootpw.reveal())
+    try:
+        return bool(connection.search_s(log.suffix, ldap.SCOPE_BASE))
+    except ldap.NO_SUCH_OBJECT:
+        return False
 
 
 def asked(
