@@ -42,6 +42,7 @@ _BY_CONTROL = f"(|(objectClass=subentry)(objectClass=ldapSubEntry))(!{OWN_SUBENT
 _BY_FILTER = "(objectClass=ldapSubEntry)"
 _UUIDS_A_FILTER = 50
 _NONE_THERE = (results.SUCCESS, results.NO_SUCH_OBJECT)
+_CUT = (results.SIZE_LIMIT, results.TIME_LIMIT, results.ADMIN_LIMIT, results.BUSY, results.UNAVAILABLE)
 _NO_SUBENTRIES = (results.NO_SUCH_OBJECT, results.UNAVAILABLE_CRITICAL)
 
 
@@ -131,13 +132,19 @@ class LdapDirectory:
             having = either = "(numSubordinates=*)"
         newer = f"(entryCSN>={since.year:04d}{since:%m%d%H%M%S.%f}Z#000000#000#000000)" if since else MATCH_ALL
         found = self._having(base, Scope.SUB, f"(&{newer}{having})")
+        if found is None:
+            return None
         by_csn = EVERY_CSN if since else MATCH_ALL
         able = found or self._having(base, Scope.BASE, f"(&{by_csn}{either})")
         return found if able else None
 
-    def _having(self, base: str, scope: Scope, filter: str) -> list[Entry]:
+    def _having(self, base: str, scope: Scope, filter: str) -> list[Entry] | None:
+        """None: it will not search by that. Raises `IncompleteRead` for a part of an answer."""
         answer = self.stream.search(base, scope, filter, STAMPS[:2], (manage_dsa_it(),))
-        return answer.entries if answer.result.code == results.SUCCESS else []
+        problem = self.explain(answer.result, len(answer.entries)) if answer.result.code in _CUT else None
+        if problem:
+            raise IncompleteRead(problem.text, problem.cure)
+        return answer.entries if answer.result.code in _NONE_THERE else None
 
     # -- reading ---------------------------------------------------------------------------------------------------
 

@@ -77,6 +77,17 @@ def test_a_refused_entry_takes_those_below_it_along_and_no_others(target: Slapd)
         assert session.read(good.dn, ("ou",)) is not None
 
 
+def test_a_name_that_is_too_long_is_no_full_database(target: Slapd) -> None:
+    """slapd says 80 for both. Only the one entry is set aside; the rest goes on."""
+    long = "n" * 300
+    bad, good = unit("bad", "top", f"ou={long},{BASE}"), unit("good", "top", f"ou=good,{BASE}")
+    rename = Rename("p1", "top", f"uid=p1,ou=people,{BASE}", f"uid={long}")
+    with open_session(endpoint(target)) as session:
+        refused = Applier(session, Mode.UPDATEDN, Quiet()).apply([bad, rename, good])
+        assert [(each.key, each.reason[:2]) for each in refused] == [("bad", "80"), ("p1", "80")]
+        assert session.read(good.dn, ("ou",)) is not None
+
+
 def test_a_consumer_that_is_not_as_it_was_read_is_noticed(target: Slapd) -> None:
     for change in (
         unit("x", "top", f"ou=people,{BASE}"),

@@ -21,6 +21,7 @@ from verifying import REPLICA, SECRET, Relay, SlapdFactory, conf, filled, replic
 from ldaprepl.domain.entry import Entry
 from ldaprepl.domain.sample import SUFFIX, directory, stamped
 from ldaprepl.domain.secret import Secret
+from ldaprepl.errors import IncompleteRead
 from ldaprepl.wire.directory import LdapDirectory
 from ldaprepl.wire.endpoint import Endpoint, Simple
 from ldaprepl.wire.slapdproc import Slapd
@@ -163,6 +164,15 @@ def test_since_last(slapd: SlapdFactory, tmp_path: Path) -> None:
         run = memory.since()
     assert what(run).startswith("changes")
     assert (run.code, run.states) == (1, wrong())
+
+
+def test_a_part_of_the_containers_is_not_all_of_them(slapd: SlapdFactory) -> None:
+    """What a limit cut off may hold the one that was renamed."""
+    provider = filled(slapd(conf(sizelimit="1")), [*stamped(directory(20)), replica()])
+    with open_stream(Endpoint(provider.ldap_uri, Simple(REPLICA, Secret(SECRET)))) as stream:
+        for since in (None, datetime(2020, 1, 1, tzinfo=UTC)):
+            with pytest.raises(IncompleteRead, match="size limit"):
+                LdapDirectory(stream).containers(SUFFIX, since)
 
 
 def test_who_may_not_search_for_containers_is_told(slapd: SlapdFactory) -> None:
