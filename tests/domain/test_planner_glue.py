@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, cast
 from unittest.mock import patch
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from model import Model
 from test_planner import BASE, NAMING, SCHEMA, Master, entry, perform, tree_of
@@ -77,6 +77,9 @@ def places(dns: dict[str, str]) -> dict[str, bytes]:
 
 
 @settings(max_examples=300, deadline=None)
+@example(487507404, [(9, None), (4, 6), (6, 5)])  # another way from the first entry above to this one
+@example(324846183, [(3, None), (2, None), (9, 3), (5, None)])  # the names are right, below another entry
+@example(342046632, [(6, None), (0, 8), (5, 8)])  # an entry moves onto glue that holds one that goes
 @given(st.integers(0, 2**32), st.lists(st.tuples(st.integers(0, 14), st.none() | st.integers(0, 8)), max_size=8))
 def test_a_part_is_copied_whole_below_glue(seed: int, windows: list[tuple[int, int | None]]) -> None:
     """With kills at any point."""
@@ -117,3 +120,14 @@ def test_what_is_below_glue_is_there_for_what_comes_with_the_real_entry() -> Non
     assert not made.refusals and not made.glue
     assert perform(consumer, made)
     assert consumer.by_key()["x"] == "cn=x,ou=b,ou=a,dc=lab"
+
+
+def test_what_stays_below_one_that_goes_is_there_for_what_comes() -> None:
+    """The container leaves the filter and becomes glue, while an entry moves deeper below it."""
+    consumer = Model(BASE)
+    for dn, key in ((BASE, "1"), ("ou=a,dc=lab", "a"), ("ou=b,ou=a,dc=lab", "b"), ("cn=x,dc=lab", "x")):
+        consumer.add(dn, key)
+    made = plan(tree_of(consumer), {"x": entry("cn=x,ou=b,ou=a,dc=lab")}, {"a"}, NAMING, glue=True)
+    assert not made.refusals and len(made.glue) == 1
+    assert perform(consumer, made)
+    assert places(consumer.by_key()) == places({"1": BASE, "b": "ou=b,ou=a,dc=lab", "x": "cn=x,ou=b,ou=a,dc=lab"})

@@ -260,6 +260,28 @@ def test_a_refresh_without_an_entry_is_not_believed_at_once(
     made.assert_equal()
 
 
+def test_what_had_to_wait_for_the_audit_is_not_refused(
+    slapd: SlapdFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer holds a new entry, and not that the old one of this name has gone elsewhere."""
+    made = Lab(slapd(provider_conf(SYNCPROV)).start(), slapd(consumer_conf()).start(), tmp_path)
+    seed(made.admin())
+    made.sync()
+    made.admin().rename_s(f"uid=p0,ou=people,{BASE}", "uid=old")
+    add_person(made.admin(), f"uid=p0,ou=people,{BASE}")
+    whole = Provider.refresh
+
+    def refresh(*given: object) -> Outcome:
+        outcome = whole(*given)  # type: ignore[arg-type]  # passed on as it is
+        received = {key: entry for key, entry in outcome.received.items() if not entry.dn.startswith("uid=old")}
+        return replace(outcome, received=received, keep=outcome.keep | outcome.received.keys())
+
+    monkeypatch.setattr(Provider, "refresh", refresh)
+    report = made.sync(Settings(audit=0.0))
+    assert not report.refusals and (report.tally.added, report.tally.renamed) == (1, 1)
+    made.assert_equal()
+
+
 @pytest.mark.parametrize("way", ["sync --to-ldif", "init-consumer --seed"])
 def test_a_seed_with_gaps_is_none(lab: Lab, way: str) -> None:
     """Nobody would ever find them again: a consumer asks for what is newer than its contextCSN."""

@@ -77,6 +77,15 @@ def test_a_refused_entry_takes_those_below_it_along_and_no_others(target: Slapd)
         assert session.read(good.dn, ("ou",)) is not None
 
 
+def test_what_was_refused_and_fits_later_lets_those_below_it_in(target: Slapd) -> None:
+    """In one run: what an overlay forbids may be allowed once the audit has moved another entry."""
+    bad = Add("key", "top", f"ou=late,{BASE}", {"objectClass": (b"noSuchClass",), "ou": (b"late",)})
+    with open_session(endpoint(target)) as session:
+        applier = Applier(session, Mode.UPDATEDN, Quiet())
+        assert [each.key for each in applier.apply([bad])] == ["key"]
+        assert applier.apply([unit("key", "top", bad.dn), unit("below", "key", f"ou=below,{bad.dn}")]) == []
+
+
 def test_a_name_that_is_too_long_is_no_full_database(target: Slapd) -> None:
     """slapd says 80 for both. Only the one entry is set aside; the rest goes on."""
     long = "n" * 300
